@@ -1,0 +1,444 @@
+"""What both estimators share: parameters -> checked data -> specification -> solver -> fitted attributes."""
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
+from ._data import Dataset
+from ._network import pack, unpack
+from ._spec import OUT_ACTIVATIONS, make_spec
+
+_NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_SHARE = Interval(Real, 0, 1, closed="both")
+_RATE = Interval(Real, 0, 1, closed="left")
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+
+def _is_stochastic(estimator):
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for the stochastic solvers 'adam' and 'sgd', got solver='lbfgs'."
+        )
+    return True
+
+
+class BaseMLP(BaseEstimator, metaclass=ABCMeta):
+    """Base of MLPRegressor and MLPClassifier; not for direct use."""
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": ["array-like", _COUNT],
+        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
+        "alpha": [_NON_NEGATIVE, "array-like"],
+        "l1_ratio": [_SHARE, "array-like"],
+        "bias_penalty": [_NON_NEGATIVE, "array-like"],
+        "bias_l1_ratio": [_SHARE, "array-like"],
+        "activity_penalty": [_NON_NEGATIVE, "array-like"],
+        "activity_l1_ratio": [_SHARE, "array-like"],
+        "dropout": [_RATE, "array-like"],
+        "input_dropout": [_RATE],
+        "batch_size": [StrOptions({"auto"}), _COUNT],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [_POSITIVE],
+        "power_t": [_NON_NEGATIVE],
+        "max_iter": [_COUNT],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [_NON_NEGATIVE],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [_SHARE],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [_RATE],
+        "beta_1": [_RATE],
+        "beta_2": [_RATE],
+        "epsilon": [_POSITIVE],
+        "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+        "max_fun": [_COUNT],
+    }
+
+    # What a subclass says of its targets -------------------------------------------------------
+
+    @abstractmethod
+    def _validate_target(self, y, *, new_classes):
+        """(y as the loss takes it, of shape (n_samples, n_targets); number of outputs; name of the loss)."""
+
+    @abstractmethod
+    def _score_raw(self, y, raw_prediction, sample_weight):
+        """Accuracy or R^2 of a raw prediction for targets as `_validate_target` returns them."""
+
+    @abstractmethod
+    def _stratify(self, y):
+        """What to stratify the validation split by, or None."""
+
+    def _combine_weights(self, y, sample_weight):
+        """Sample weights times class weights, or None."""
+        return sample_weight
+
+    # Fitting -----------------------------------------------------------------------------------
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs. Dense (float32 stays float32) or sparse (CSR; CSC is converted); sparse data are
+            never made dense as a whole.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples. A weight of 2 is the row twice, and only ratios matter.
+
+        X_val, y_val, sample_weight_val : default=None
+            Validation data, of the same form as the training data. They are used for
+            `validation_scores_` and `validation_loss_curve_` and, if `early_stopping`, to stop.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            A ValueError: the objective was no longer finite. The weights of the last finite epoch are
+            kept. With early stopping there is a warning instead and the best weights are kept.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
+
+    @available_if(_is_stochastic)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train one epoch on the given data, going on from where the last one ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples.
+
+        X_val, y_val, sample_weight_val : default=None
+            Validation data; needed with `early_stopping`, which then keeps the best weights so far.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
+
+    def _fit(self, X, y, sample_weight, validation, *, incremental):
+        make_spec(self, 1, 1, "squared_error")  # refuse what can be refused before looking at the data
+        self._check_validation_arguments(validation, incremental)
+        going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32),
+            y_numeric=False, reset=not going_on,
+        )  # fmt: skip
+        if sample_weight is not None:
+            sample_weight = self._check_weights("sample_weight", sample_weight, X)
+        target, n_outputs, loss = self._validate_target(y, new_classes=not going_on and not incremental)
+        sample_weight = self._combine_weights(y, sample_weight)
+        spec = make_spec(self, X.shape[1], n_outputs, loss)
+        self._start(spec, X.dtype, going_on)
+        held_out = self._validation_data(validation, X)
+        if self.early_stopping and held_out is None:
+            X, target, sample_weight, held_out = self._split(X, target, sample_weight)
+        self._solve(spec, Dataset.make(X, target, sample_weight), held_out, incremental)
+        return self
+
+    def _check_validation_arguments(self, validation, incremental):
+        X_val, y_val, sample_weight_val = validation
+        if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
+            raise ValueError("X_val and y_val must be given together, and sample_weight_val only with them.")
+        if self.early_stopping and X_val is None:
+            if incremental:
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True without validation data: give X_val and y_val."
+                )
+            if self.validation_fraction == 0:
+                raise ValueError(
+                    "early_stopping=True needs validation data: give X_val and y_val, or validation_fraction > 0."
+                )
+
+    def _check_weights(self, name, sample_weight, X):
+        weights = check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weights.min() < 0:
+            raise ValueError(f"Negative values in data passed to `{name}`: weights must be >= 0.")
+        if not weights.any():
+            raise ValueError(f"{name} is zero everywhere: at least one weight must be positive.")
+        return weights
+
+    def _start(self, spec, dtype, going_on):
+        """Initial weights, or a check that the old ones still fit."""
+        shapes = list(zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True))
+        if not going_on:
+            rng = check_random_state(self.random_state)
+            self._initialize(spec, rng, dtype)
+            self._draw_seeds(rng)
+            self._forget_history()
+        elif [np.shape(coef) for coef in self.coefs_] != shapes:
+            found = [np.shape(coef) for coef in self.coefs_]
+            raise ValueError(
+                f"The weights of the previous fit have shapes {found}, but parameters and data now need {shapes}: "
+                "set warm_start=False, or keep hidden_layer_sizes and the number of inputs and outputs."
+            )
+        if not hasattr(self, "_seeds"):
+            self._draw_seeds(check_random_state(self.random_state))
+        if not hasattr(self, "_optimizer_state"):
+            self._forget_history()
+        self.n_outputs_ = spec.layer_units[-1]
+        self.n_layers_ = len(spec.layer_units)
+
+    def _draw_seeds(self, rng):
+        """Seeds of the validation split and of shuffling and dropout; they stay for warm starts."""
+        self._seeds = {name: int(rng.randint(np.iinfo(np.int32).max)) for name in ("split", "training")}
+
+    def _initialize(self, spec, rng, dtype):
+        """Glorot & Bengio (2010), as in scikit-learn; a linear model starts from zero."""
+        self.coefs_, self.intercepts_ = [], []
+        for fan_in, fan_out in zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True):
+            bound = 0.0 if spec.is_linear else np.sqrt((2.0 if self.activation == "logistic" else 6.0) / (fan_in + fan_out))
+            self.coefs_.append(rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
+            self.intercepts_.append(rng.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
+
+    def _forget_history(self):
+        self._optimizer_state = None
+        self._no_improvement_count = 0
+        self.loss_curve_, self.t_, self.n_iter_ = [], 0, 0
+        self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
+        self.best_loss_ = np.inf
+
+    # Validation data ---------------------------------------------------------------------------
+
+    def _validation_data(self, validation, X):
+        from .solvers.monitor import Validation
+
+        X_val, y_val, weights = validation
+        if X_val is None:
+            return None
+        X_val, y_val = validate_data(
+            self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, y_numeric=False,
+            reset=False,
+        )  # fmt: skip
+        if weights is not None:
+            weights = self._check_weights("sample_weight_val", weights, X_val)
+        target, n_outputs, _ = self._validate_target(y_val, new_classes=False)
+        if n_outputs != self.n_outputs_:
+            raise ValueError(f"y_val has {n_outputs} outputs, but y has {self.n_outputs_}.")
+        return self._make_validation(Validation, X_val, target, self._combine_weights(y_val, weights))
+
+    def _make_validation(self, cls, X, target, weights):
+        return cls(Dataset.make(X, target, weights), lambda raw: self._score_raw(target, raw, weights))
+
+    def _split(self, X, target, weights):
+        """Set `validation_fraction` of the rows aside."""
+        from .solvers.monitor import Validation
+
+        arrays = [X, target] if weights is None else [X, target, weights]
+        parts = train_test_split(
+            *arrays, test_size=self.validation_fraction, random_state=self._seeds["split"],
+            stratify=self._stratify(target),
+        )  # fmt: skip
+        X, X_val, target, target_val, *weight_parts = parts
+        if X_val.shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        weights, weights_val = weight_parts or (None, None)
+        for name, part in (("training", weights), ("validation", weights_val)):
+            if part is not None and not part.any():
+                raise ValueError(
+                    f"All sample weights in the {name} part of the early-stopping split are zero: give X_val and y_val."
+                )
+        return X, target, weights, self._make_validation(Validation, X_val, target_val, weights_val)
+
+    # Training ----------------------------------------------------------------------------------
+
+    def _solve(self, spec, dataset, validation, incremental):
+        from .solvers.monitor import History, Monitor
+
+        history = History(
+            self.loss_curve_, self.validation_loss_curve_, self.validation_scores_, self.best_loss_,
+            self.best_validation_score_, self._no_improvement_count,
+        )  # fmt: skip
+        monitor = Monitor(
+            history, validation=validation, early_stopping=self.early_stopping, tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change, verbose=self.verbose,
+        )  # fmt: skip
+        dtype = np.float64 if self.solver == "lbfgs" else dataset.dtype
+        params = pack([np.asarray(c) for c in self.coefs_], [np.asarray(b) for b in self.intercepts_], dtype)
+        self.n_iter_, self.interrupted_ = 0, False
+        try:
+            if self.solver == "lbfgs":
+                self._solve_lbfgs(spec, dataset, params, monitor)
+            else:
+                self._solve_stochastic(spec, dataset, params, monitor, incremental)
+        finally:  # also after a divergence: the last finite weights and all curves
+            self.coefs_, self.intercepts_ = unpack(params.astype(dataset.dtype, copy=False), spec.layer_units)
+            self._keep_history(history)
+
+    def _keep_history(self, history):
+        self.loss_curve_, self.best_loss_ = history.loss_curve, history.best_loss
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.validation_scores_ = history.validation_scores
+        self.best_validation_score_ = history.best_validation_score
+        self._no_improvement_count = history.no_improvement_count
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+
+    def _solve_lbfgs(self, spec, dataset, params, monitor):
+        from .solvers.lbfgs import fit_lbfgs
+
+        self._optimizer_state = None
+        self.n_iter_, self.interrupted_ = fit_lbfgs(
+            spec, dataset, params, monitor, max_iter=self.max_iter, max_fun=self.max_fun, tol=self.tol
+        )
+
+    def _solve_stochastic(self, spec, dataset, params, monitor, incremental):
+        from .solvers.stochastic import OptimizerState, fit_stochastic
+
+        options = self._stochastic_options(dataset.n_samples, incremental)
+        state = None if self._optimizer_state is None else OptimizerState(**self._optimizer_state)
+        if state is None or not state.fits(options, params):
+            state = OptimizerState.start(options, params)
+        state.moments = state.moments.astype(params.dtype, copy=False)
+        try:
+            self.n_iter_, self.interrupted_ = fit_stochastic(
+                spec, options, dataset, params, state, self._seeds["training"], monitor
+            )
+        finally:
+            self.t_ = state.n_samples_seen
+            self._optimizer_state = dict(vars(state))
+
+    def _stochastic_options(self, n_samples, incremental):
+        from .solvers.stochastic import StochasticOptions
+
+        if self.batch_size == "auto":
+            batch_size = min(200, n_samples)
+        else:
+            batch_size = min(self.batch_size, n_samples)
+            if self.batch_size > n_samples:
+                warnings.warn(
+                    f"batch_size={self.batch_size} is larger than the {n_samples} training samples. It is going to be "
+                    "clipped",
+                    stacklevel=6,
+                )
+        names = StochasticOptions.__dataclass_fields__.keys() - {"batch_size", "incremental", "learning_rate"}
+        return StochasticOptions(
+            batch_size=batch_size, incremental=incremental,
+            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
+            **{name: getattr(self, name) for name in names},
+        )  # fmt: skip
+
+    # After fitting -----------------------------------------------------------------------------
+
+    def _fitted_spec(self):
+        check_is_fitted(self)
+        return make_spec(self, self.coefs_[0].shape[0], self.n_outputs_, self._loss_name())
+
+    def _loss_name(self):
+        """Name of the loss of the fitted network."""
+        link = {activation: loss for loss, activation in OUT_ACTIVATIONS.items()}
+        return link[self.out_activation_]
+
+    def _flat_params(self, dtype=None):
+        dtype = self.coefs_[0].dtype if dtype is None else dtype
+        return pack(self.coefs_, self.intercepts_, dtype)
+
+    def _raw_predict(self, X):
+        """Output of the last layer before the link, shape (n_samples, n_outputs)."""
+        from ._evaluate import raw_prediction
+
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        return raw_prediction(self._fitted_spec(), self._flat_params(), X)
+
+    def _full_batch(self, X, y, sample_weight):
+        from ._objective import FullBatch
+
+        check_is_fitted(self)
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32),
+            y_numeric=False, reset=False,
+        )  # fmt: skip
+        if sample_weight is not None:
+            sample_weight = self._check_weights("sample_weight", sample_weight, X)
+        target, n_outputs, _ = self._validate_target(y, new_classes=False)
+        if n_outputs != self.n_outputs_:
+            raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
+        return FullBatch(self._fitted_spec(), Dataset.make(X, target, self._combine_weights(y, sample_weight)))
+
+    def objective(self, X, y, sample_weight=None):
+        """Value of the training objective at the fitted weights, on any data, and its terms.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples.
+
+        Returns
+        -------
+        objective : Objective
+            Named tuple of floats: `value`, and its terms `loss`, `weights`, `biases`, `activity`. It
+            is without dropout, and computed in float64.
+        """
+        batch = self._full_batch(X, y, sample_weight)
+        return batch.terms(self._flat_params(np.float64))
+
+    def kkt_residual(self, X, y, sample_weight=None):
+        """How far the fitted weights are from optimal on these data: 0 at a stationary point.
+
+        It is the largest entry of the distance of minus the gradient of the smooth part of the
+        objective to the subdifferential of its l1 terms on weights and intercepts.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples.
+
+        Returns
+        -------
+        residual : float
+            In units of the objective per unit of weight.
+        """
+        return self._full_batch(X, y, sample_weight).kkt_residual(self._flat_params(np.float64))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+

@@ -1,0 +1,203 @@
+"""The documentation of what both estimators share, written once and put into both classes."""
+
+import re
+import textwrap
+
+PARAMETERS = """\
+hidden_layer_sizes : int or sequence of int, default=(100,)
+    Number of units of each hidden layer. ``()`` is the linear model: Lasso, Ridge, ElasticNet,
+    logistic regression or Poisson regression, by `penalty` and loss.
+
+activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+    Activation of the hidden units.
+
+[LOSS]
+
+solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+    - 'adam': mini-batches, adaptive steps [1]_.
+    - 'sgd': mini-batches, with momentum; proximal steps as in iPiano [2]_.
+    - 'lbfgs': all rows at once, deterministic, by SciPy's L-BFGS-B [3]_; exact for small data. Not
+      with dropout.
+
+    All solvers minimise the same objective, and all set weights to exactly zero where `penalty` has
+    an l1 part.
+
+penalty : {'l2', 'l1', 'elasticnet', None}, default='l2'
+    Penalty on the weights, ``alpha * (rho * |W|_1 + (1 - rho) / 2 * |W|_2^2)`` with rho = 0 for 'l2',
+    1 for 'l1' and `l1_ratio` for 'elasticnet'. None leaves it out, whatever `alpha`.
+
+alpha : float or sequence of float, default=1e-4
+    Strength of `penalty`, >= 0; a sequence has one entry for each layer of weights. It is Lasso's
+    and ElasticNet's `alpha`, Ridge's divided by the number of samples, and 1 / (n_samples * C) in
+    logistic regression. It does not depend on the batch size (scikit-learn's MLP divides its own
+    `alpha` by the batch size).
+
+l1_ratio : float or sequence of float, default=0.5
+    Share of the l1 part, in [0, 1]; used only if ``penalty='elasticnet'``.
+
+bias_penalty : float or sequence of float, default=0.0
+    Strength of the penalty on the intercepts, of the same form as that on the weights; a sequence has
+    one entry for each layer of weights.
+
+bias_l1_ratio : float or sequence of float, default=0.0
+    Share of the l1 part in `bias_penalty`, in [0, 1].
+
+activity_penalty : float or sequence of float, default=0.0
+    Strength of the penalty on the outputs of the hidden layers, averaged over the samples:
+    ``activity_penalty * (q * |a|_1 + (1 - q) / 2 * |a|_2^2)``; a sequence has one entry for each
+    hidden layer.
+
+activity_l1_ratio : float or sequence of float, default=1.0
+    Share q of the l1 part in `activity_penalty`, in [0, 1].
+
+dropout : float or sequence of float, default=0.0
+    Probability, in [0, 1), with which each hidden unit is dropped while training [4]_; kept units are
+    divided by ``1 - dropout``, so that nothing changes at prediction. A sequence has one entry for
+    each hidden layer.
+
+input_dropout : float, default=0.0
+    The same for the inputs.
+
+batch_size : int or 'auto', default='auto'
+    Rows in a mini-batch; 'auto' is ``min(200, n_samples)``. Used by 'adam' and 'sgd'.
+
+learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    Used by 'sgd'. 'invscaling' is ``learning_rate_init / t ** power_t`` after t samples; 'adaptive'
+    divides the rate by 5 whenever training stalls (see `tol`) until it is below 1e-6.
+
+learning_rate_init : float, default=0.001
+    Initial learning rate of 'adam' and 'sgd'.
+
+power_t : float, default=0.5
+    Exponent of 'invscaling'.
+
+max_iter : int, default=200
+    Largest number of epochs ('adam', 'sgd') or iterations ('lbfgs').
+
+shuffle : bool, default=True
+    Whether to shuffle the rows in each epoch.
+
+random_state : int, RandomState instance or None, default=None
+    Seed of the initial weights, the validation split, the order of the rows and the dropout masks. An
+    int gives the same weights, bit for bit, in every run on the same kind of processor.
+
+tol : float, default=1e-4
+    'adam' and 'sgd' stop when the training loss (with `early_stopping`: the validation score) has not
+    improved by more than `tol` for more than `n_iter_no_change` epochs. 'lbfgs' stops when the KKT
+    residual is at most `tol`, or at most ``min(tol, 1e-6)`` without hidden layers, where the problem
+    is convex.
+
+verbose : bool or int, default=False
+    Whether to print the loss of each epoch.
+
+warm_start : bool, default=False
+    Whether `fit` goes on from where the previous fit ended: weights, the state of the optimizer, and
+    the order of the rows, so that k fits of one epoch are one fit of k epochs.
+
+momentum : float, default=0.9
+    Momentum of 'sgd', in [0, 1].
+
+nesterovs_momentum : bool, default=True
+    Whether 'sgd' takes gradients ahead, as Nesterov does.
+
+early_stopping : bool, default=False
+    Whether to stop when the score on validation data no longer improves (see `tol`) and to return to
+    the best weights. The validation data are `X_val`, `y_val` if given to `fit`, else a share
+    `validation_fraction` of the training data[STRATIFIED].
+
+validation_fraction : float, default=0.1
+    Share of the training data that is set aside for `early_stopping`, in (0, 1).
+
+beta_1, beta_2 : float, default=0.9, 0.999
+    Decay rates of Adam's moments, in [0, 1).
+
+epsilon : float, default=1e-8
+    Term in Adam's denominator.
+
+n_iter_no_change : int or np.inf, default=10
+    Epochs without progress that are tolerated; see `tol`.
+
+max_fun : int, default=15000
+    Largest number of evaluations of the objective in 'lbfgs'."""
+
+ATTRIBUTES = """\
+coefs_ : list of ndarray of shape (fan_in, fan_out)
+    Weights of each layer, in X's dtype.
+
+intercepts_ : list of ndarray of shape (fan_out,)
+    Intercepts of each layer.
+
+loss_ : float
+    The objective at the end: its last entry in `loss_curve_`.
+
+best_loss_ : float or None
+    Smallest entry of `loss_curve_`; None with early stopping.
+
+loss_curve_ : list of float
+    The objective on the training data, penalties included, after each epoch or iteration. With
+    validation data or dropout it is measured at the end of the epoch, without dropout; otherwise it
+    is the mean over the epoch's batches.
+
+validation_loss_curve_ : list of float or None
+    The same objective on the validation data, so that the difference to `loss_curve_` is what does
+    not generalise; None without validation data.
+
+validation_scores_ : list of float or None
+    [SCORE] on the validation data after each epoch; None without validation data.
+
+best_validation_score_ : float or None
+    Largest validation score; None without early stopping.
+
+n_iter_ : int
+    Epochs or iterations of the last fit.
+
+t_ : int
+    Training samples seen so far ('adam', 'sgd').
+
+interrupted_ : bool
+    Whether the last fit was ended by Ctrl-C; the weights are then those of the last whole epoch.
+
+n_features_in_ : int
+    Number of inputs.
+
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the inputs, if X had names that are all strings.
+
+n_layers_ : int
+    Number of layers, input and output included.
+
+n_outputs_ : int
+    Number of units in the output layer.
+
+out_activation_ : str
+    Activation of the output layer."""
+
+REFERENCES = """\
+.. [1] Kingma & Ba (2015), "Adam: A method for stochastic optimization", :arxiv:`1412.6980`.
+.. [2] Ochs, Chen, Brox & Pock (2014), "iPiano: Inertial proximal algorithm for nonconvex optimization",
+   :arxiv:`1404.4805`.
+.. [3] Byrd, Lu, Nocedal & Zhu (1995), "A limited memory algorithm for bound constrained optimization",
+   :doi:`10.1137/0916069`.
+.. [4] Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",
+   Journal of Machine Learning Research 15, 1929-1958."""
+
+
+def shared_docs(**replacements):
+    """Class decorator: replace [PARAMETERS], [ATTRIBUTES] and [REFERENCES], and the words given.
+
+    Each place keeps its indentation.
+    """
+    parts = {"PARAMETERS": PARAMETERS, "ATTRIBUTES": ATTRIBUTES, "REFERENCES": REFERENCES, **replacements}
+
+    def decorate(cls):
+        doc = cls.__doc__
+        for name, text in parts.items():
+
+            def indented(match, text=text):
+                return textwrap.indent(text, match.group(1)).rstrip() if match.group(1) is not None else text
+
+            doc = re.sub(rf"^([ ]*)\[{name}\]$|\[{name}\]", indented, doc or "", flags=re.MULTILINE)
+        cls.__doc__ = doc
+        return cls
+
+    return decorate

@@ -1,0 +1,60 @@
+"""Forward passes without dropout: raw predictions, and the data's terms of the objective."""
+
+import numpy as np
+
+from ._data import Dataset
+from ._network import Workspace
+from .kernels import layout as code
+
+BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
+
+
+def evaluate(spec, params, dataset, raw_prediction=None, losses=True):
+    """(mean loss, mean activity penalty) at `params`; fills `raw_prediction` if given.
+
+    Computed in the dtype of `params`, block by block, so that memory does not grow with the rows.
+    `params` and `raw_prediction` must have one dtype.
+    """
+    from .kernels.entry import evaluate as kernel
+
+    spec = spec.without_dropout()
+    dtype = params.dtype
+    workspace = Workspace(spec, min(BLOCK, dataset.n_samples), dtype, dataset.is_sparse)
+    no_output = np.empty((0, 1), dtype)
+    total = np.zeros(2)
+    for rows, block in dataset.blocks(dtype):
+        x = block.arguments()
+        y = x[6] if losses else x[6][:0]
+        out = no_output if raw_prediction is None else raw_prediction[rows]
+        total += kernel(
+            *x[:6], y, x[7], out, params, workspace.layout, spec.penalties, spec.activation, spec.loss,
+            workspace.capacity, block.n_samples, workspace.work, workspace.panel,
+        )  # fmt: skip
+    return total / dataset.n_samples
+
+
+def raw_prediction(spec, params, X):
+    """Output of the last layer before the link, shape (n_samples, n_outputs), in the wider of both dtypes."""
+    dtype = np.result_type(params.dtype, X.dtype)
+    params = params.astype(dtype, copy=False)
+    out = np.empty((X.shape[0], spec.layer_units[-1]), dtype)
+    dataset = Dataset.make(X, np.empty((X.shape[0], 0)))
+    evaluate(spec, params, dataset, out, losses=False)
+    return out
+
+
+def penalty_terms(spec, params):
+    """(penalty on the weights, penalty on the intercepts), summed in float64."""
+    from ._network import offsets
+
+    def term(w, l1, l2):
+        w = w.astype(np.float64, copy=False)
+        return l1 * np.abs(w).sum() + 0.5 * l2 * (w @ w)
+
+    coefs = intercepts = 0.0
+    for (coef, intercept), fan_out, row in zip(
+        offsets(spec.layer_units)[0], spec.layer_units[1:], spec.penalties, strict=True
+    ):
+        coefs += term(params[coef:intercept], row[code.COEF_L1], row[code.COEF_L2])
+        intercepts += term(params[intercept : intercept + fan_out], row[code.INTERCEPT_L1], row[code.INTERCEPT_L2])
+    return coefs, intercepts

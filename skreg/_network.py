@@ -1,0 +1,101 @@
+"""Where the weights of a network lie in one flat vector, and the scratch memory that its kernels need."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from .kernels import layout as code
+
+CACHE_LINE = 64
+
+
+def aligned_empty(size, dtype):
+    """Uninitialised array whose first element lies on a cache line."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.empty(size * itemsize + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size * itemsize].view(dtype)
+
+
+def offsets(layer_units):
+    """[(coef_offset, intercept_offset)] of each layer, and the number of parameters."""
+    places, at = [], 0
+    for fan_in, fan_out in pairwise(layer_units):
+        places.append((at, at + fan_in * fan_out))
+        at += (fan_in + 1) * fan_out
+    return places, at
+
+
+def pack(coefs, intercepts, dtype):
+    """Flat parameter vector of weights and intercepts, layer by layer."""
+    params = aligned_empty(sum(c.size for c in coefs) + sum(b.size for b in intercepts), dtype)
+    at = 0
+    for coef, intercept in zip(coefs, intercepts, strict=True):
+        for part in (coef, intercept):
+            params[at : at + part.size] = part.ravel()
+            at += part.size
+    return params
+
+
+def unpack(params, layer_units):
+    """(coefs, intercepts) as views of one fresh copy of the flat parameters."""
+    params = params.copy()
+    coefs, intercepts = [], []
+    shapes = pairwise(layer_units)
+    for (coef, intercept), (fan_in, fan_out) in zip(offsets(layer_units)[0], shapes, strict=True):
+        coefs.append(params[coef:intercept].reshape(fan_in, fan_out))
+        intercepts.append(params[intercept : intercept + fan_out])
+    return coefs, intercepts
+
+
+class Workspace:
+    """Scratch memory for batches of up to `capacity` rows and the table that says what lies where.
+
+    Attributes
+    ----------
+    layout : ndarray of shape (n_layers, N_LAYOUT), int64
+    work : ndarray, the buffers of all layers
+    panel : ndarray, scratch of the matrix product
+    """
+
+    def __init__(self, spec, capacity, dtype, sparse):
+        from .kernels.matmul import panel_size
+
+        self.capacity, self.dtype = capacity, np.dtype(dtype)
+        self._size = 0
+        self.layout = np.zeros((spec.n_layers, code.N_LAYOUT), np.int64)
+        places, self.n_params = offsets(spec.layer_units)
+        for layer, (fan_in, fan_out) in enumerate(pairwise(spec.layer_units)):
+            row = self.layout[layer]
+            row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
+            row[code.COEF], row[code.INTERCEPT] = places[layer]
+            row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = self._stride(fan_in), self._stride(fan_out)
+        self._place_activations(spec, sparse)
+        self._place_deltas()
+        self.work = aligned_empty(self._size, dtype)
+        self.panel = aligned_empty(panel_size(dtype), dtype)
+
+    def _stride(self, width):
+        """Elements between rows: an odd number of cache lines, lest many rows share a cache set."""
+        per_line = CACHE_LINE // self.dtype.itemsize
+        return (-(-width // per_line) | 1) * per_line
+
+    def _take(self, stride):
+        start, self._size = self._size, self._size + self.capacity * stride
+        return start
+
+    def _place_activations(self, spec, sparse):
+        table = self.layout
+        if not sparse:
+            table[0, code.INPUT] = self._take(table[0, code.INPUT_STRIDE])
+        for layer in range(1, spec.n_layers):
+            table[layer - 1, code.OUTPUT] = table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
+            if spec.penalties[layer, code.DROPOUT] > 0:  # the clean activations are needed as well
+                table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
+
+    def _place_deltas(self):
+        """Two buffers taken in turn: a layer's delta is not needed once the one before it is known."""
+        widest = self.layout[:, code.OUTPUT_STRIDE].max()
+        buffers = [self._take(widest), self._take(widest) if len(self.layout) > 1 else 0]
+        self.layout[:, code.DELTA] = [buffers[layer % 2] for layer in range(len(self.layout))]
+        self.layout[-1, code.OUTPUT] = self.layout[-1, code.DELTA]

@@ -1,0 +1,113 @@
+"""The objective F on all rows, in float64: value, gradient, and how far a point is from optimal.
+
+F = mean loss + penalties on weights and intercepts + mean penalty on hidden activations, as in the user
+guide. Its l1 terms on weights and intercepts have no gradient; they are reported separately as a vector
+of strengths, `l1`, one entry a parameter.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._evaluate import BLOCK, penalty_terms
+from ._network import Workspace, aligned_empty, offsets
+from .kernels import layout as code
+
+
+class Objective(NamedTuple):
+    """Value of the training objective F and of its four terms; ``value`` is their sum.
+
+    Attributes
+    ----------
+    value : float
+        F itself.
+    loss : float
+        Weighted mean of the loss over the samples.
+    weights, biases : float
+        Penalties on the weights (``alpha``) and on the intercepts (``bias_penalty``).
+    activity : float
+        Weighted mean over the samples of the penalty on the hidden units' outputs
+        (``activity_penalty``).
+    """
+
+    value: float
+    loss: float
+    weights: float
+    biases: float
+    activity: float
+
+    @classmethod
+    def of_terms(cls, loss, weights, biases, activity):
+        """From the four terms, in the order of the formula."""
+        return cls(*(float(t) for t in (loss + weights + biases + activity, loss, weights, biases, activity)))
+
+
+def _spread(spec, coef_column, intercept_column):
+    """One strength a parameter, from the table with one row a layer."""
+    places, n_params = offsets(spec.layer_units)
+    strength = np.empty(n_params)
+    for (coef, intercept), fan_out, row in zip(places, spec.layer_units[1:], spec.penalties, strict=True):
+        strength[coef:intercept] = row[coef_column]
+        strength[intercept : intercept + fan_out] = row[intercept_column]
+    return strength
+
+
+class FullBatch:
+    """F of a dataset as a function of the flat float64 parameters.
+
+    Attributes
+    ----------
+    l1 : ndarray of shape (n_params,)
+        Strength of each parameter's l1 term.
+    """
+
+    def __init__(self, spec, dataset):
+        self.spec, self.dataset = spec.without_dropout(), dataset
+        self.l1 = _spread(spec, code.COEF_L1, code.INTERCEPT_L1)
+        self._l2 = _spread(spec, code.COEF_L2, code.INTERCEPT_L2)
+        self._workspace = Workspace(
+            self.spec, min(BLOCK, dataset.n_samples), np.float64, dataset.is_sparse
+        )
+        # Converted once where nothing has to be cast, else block by block at every evaluation.
+        self._arguments = dataset.arguments() if dataset.dtype == np.float64 else None
+
+    def data_terms(self, params):
+        """(mean loss, mean activity penalty, gradient of their sum)."""
+        from .kernels.entry import loss_gradient
+
+        workspace, spec, n_samples = self._workspace, self.spec, self.dataset.n_samples
+        flat = aligned_empty(len(params), np.float64)
+        flat[:] = params
+        gradient = aligned_empty(len(params), np.float64)
+        gradient[:] = 0
+        total = np.zeros(2)
+        for arguments in self._blocks():
+            total += loss_gradient(
+                *arguments, flat, gradient, workspace.layout, spec.penalties, spec.activation, spec.loss,
+                workspace.capacity, len(arguments[6]), 1.0 / n_samples, workspace.work, workspace.panel,
+            )  # fmt: skip
+        return total[0] / n_samples, total[1] / n_samples, gradient
+
+    def _blocks(self):
+        if self._arguments is not None:
+            yield self._arguments
+            return
+        for _, block in self.dataset.blocks(np.dtype(np.float64)):
+            yield block.arguments()
+
+    def smooth(self, params):
+        """Value and gradient of F without its l1 terms on weights and intercepts."""
+        loss, activity, gradient = self.data_terms(params)
+        gradient += self._l2 * params
+        return loss + activity + 0.5 * (self._l2 @ (params * params)), gradient
+
+    def terms(self, params):
+        loss, activity, _ = self.data_terms(params)
+        return Objective.of_terms(loss, *penalty_terms(self.spec, params), activity)
+
+    def kkt_residual(self, params):
+        """Largest distance, over the parameters, of minus the smooth gradient to the l1 subdifferential."""
+        _, gradient = self.smooth(params)
+        at_zero = np.maximum(np.abs(gradient) - self.l1, 0.0)
+        elsewhere = np.abs(gradient + self.l1 * np.sign(params))
+        return float(np.where(params == 0, at_zero, elsewhere).max())

@@ -1,0 +1,151 @@
+"""Parameters of an estimator -> typed specification: the one place where strings become codes.
+
+Everything that can be refused without looking at the data's values is refused here.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+
+from ._compat import InvalidParameterError
+from .kernels import layout as code
+
+ACTIVATION_CODES = {
+    "identity": code.IDENTITY,
+    "logistic": code.LOGISTIC,
+    "tanh": code.TANH,
+    "relu": code.RELU,
+}
+LOSS_CODES = {
+    "squared_error": code.SQUARED_ERROR,
+    "poisson": code.POISSON,
+    "binary_log_loss": code.BINARY_LOG_LOSS,
+    "multinomial_log_loss": code.MULTINOMIAL_LOG_LOSS,
+}
+OUT_ACTIVATIONS = {
+    "squared_error": "identity",
+    "poisson": "exp",
+    "binary_log_loss": "logistic",
+    "multinomial_log_loss": "softmax",
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is trained: the shape of the network and its objective.
+
+    `penalties` has one row a layer and the columns of `kernels.layout`; the dropout rate of a layer is
+    that of its input.
+    """
+
+    layer_units: tuple
+    activation: int
+    loss: int
+    penalties: np.ndarray
+
+    @property
+    def n_layers(self):
+        return len(self.layer_units) - 1
+
+    @property
+    def is_linear(self):
+        return self.n_layers == 1
+
+    @property
+    def has_dropout(self):
+        return bool(self.penalties[:, code.DROPOUT].any())
+
+    def without_dropout(self):
+        penalties = self.penalties.copy()
+        penalties[:, code.DROPOUT] = 0.0
+        return Spec(self.layer_units, self.activation, self.loss, penalties)
+
+
+def hidden_units(hidden_layer_sizes):
+    """`hidden_layer_sizes` as a tuple of positive ints; () is the linear model."""
+    sizes = hidden_layer_sizes if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
+    sizes = list(sizes)
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes must be a whole number > 0 or a sequence of them, got {hidden_layer_sizes!r}."
+        )
+    if any(size <= 0 for size in sizes):
+        raise InvalidParameterError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return tuple(int(size) for size in sizes)
+
+
+def per_layer(name, value, n_layers, layers, upper=np.inf):
+    """`value`, a number or a sequence with one number a layer, as an array of length `n_layers`.
+
+    `upper` is the largest number that is allowed; an open bound is given as the float below it.
+    """
+    if isinstance(value, str) or (np.ndim(value) > 1):
+        raise InvalidParameterError(f"{name} must be a number or a sequence of {n_layers} numbers, got {value!r}.")
+    entries = [value] * n_layers if np.ndim(value) == 0 else list(value)
+    if len(entries) != n_layers:
+        raise InvalidParameterError(
+            f"{name} has {len(entries)} entries, but the network has {n_layers} {layers}: "
+            f"give one number, or {n_layers} of them."
+        )
+    for entry in [value] if np.ndim(value) == 0 else entries:
+        if not isinstance(entry, Real) or not 0 <= entry <= upper or not np.isfinite(entry):
+            bound = "a finite number >= 0" if upper == np.inf else f"in [0, 1{']' if upper == 1 else ')'}"
+            raise InvalidParameterError(f"{name} must be {bound} in every layer, got {value!r}.")
+    return np.asarray(entries, dtype=np.float64)
+
+
+_BELOW_ONE = np.nextafter(1.0, 0.0)
+
+
+def make_penalties(estimator, n_hidden):
+    """The table of penalties and dropout rates of an estimator's parameters."""
+    n_layers = n_hidden + 1
+    table = np.zeros((n_layers, code.N_PENALTIES))
+    alpha = per_layer("alpha", estimator.alpha, n_layers, "layers of weights")
+    l1_ratio = per_layer("l1_ratio", estimator.l1_ratio, n_layers, "layers of weights", upper=1)
+    rho = {"l1": 1.0, "l2": 0.0, "elasticnet": l1_ratio, None: 0.0}[estimator.penalty]
+    alpha = alpha * (estimator.penalty is not None)
+    table[:, code.COEF_L1], table[:, code.COEF_L2] = alpha * rho, alpha * (1 - rho)
+
+    beta = per_layer("bias_penalty", estimator.bias_penalty, n_layers, "layers of weights")
+    ratio = per_layer("bias_l1_ratio", estimator.bias_l1_ratio, n_layers, "layers of weights", upper=1)
+    table[:, code.INTERCEPT_L1], table[:, code.INTERCEPT_L2] = beta * ratio, beta * (1 - ratio)
+
+    gamma = per_layer("activity_penalty", estimator.activity_penalty, n_hidden, "hidden layers")
+    ratio = per_layer("activity_l1_ratio", estimator.activity_l1_ratio, n_hidden, "hidden layers", upper=1)
+    table[:n_hidden, code.ACTIVITY_L1] = gamma * ratio
+    table[:n_hidden, code.ACTIVITY_L2] = gamma * (1 - ratio)
+
+    table[1:, code.DROPOUT] = per_layer("dropout", estimator.dropout, n_hidden, "hidden layers", upper=_BELOW_ONE)
+    table[0, code.DROPOUT] = per_layer("input_dropout", estimator.input_dropout, 1, "input", upper=_BELOW_ONE)[0]
+    _refuse_contradictions(estimator, n_hidden, table)
+    return table
+
+
+def _refuse_contradictions(estimator, n_hidden, table):
+    if n_hidden == 0:
+        for name in ("dropout", "activity_penalty"):
+            if np.any(np.asarray(getattr(estimator, name), dtype=float) > 0):
+                instead = ": use input_dropout, or" if name == "dropout" else ":"
+                raise ValueError(
+                    f"{name}={getattr(estimator, name)!r} needs a hidden layer, but hidden_layer_sizes is empty"
+                    f"{instead} set {name}=0."
+                )
+    if estimator.solver == "lbfgs" and table[:, code.DROPOUT].any():
+        raise ValueError(
+            "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with dropout, got "
+            f"dropout={estimator.dropout!r}, input_dropout={estimator.input_dropout!r}: use solver='adam' or 'sgd', "
+            "or set both to 0."
+        )
+
+
+def make_spec(estimator, n_features, n_outputs, loss):
+    """Specification of the network that `estimator`'s parameters describe for data of this shape."""
+    hidden = hidden_units(estimator.hidden_layer_sizes)
+    return Spec(
+        layer_units=(n_features, *hidden, n_outputs),
+        activation=ACTIVATION_CODES[estimator.activation],
+        loss=LOSS_CODES[loss],
+        penalties=make_penalties(estimator, len(hidden)),
+    )

@@ -1,0 +1,312 @@
+"""The classification network."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from ._base import BaseMLP, _is_stochastic
+from ._compat import StrOptions, check_partial_fit_first_call, fit_context
+from ._docs import shared_docs
+from ._spec import OUT_ACTIVATIONS
+
+
+@shared_docs(
+    LOSS="""\
+class_weight : dict, list of dict, 'balanced' or None, default=None
+    Weights of the classes, {label: weight}, multiplied with `sample_weight`; 'balanced' makes them
+    inversely proportional to the frequencies in y. For multilabel y: a list with one dict a label.""",
+    STRATIFIED=", stratified by class except for multilabel targets",
+    SCORE="Accuracy",
+)
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Regularised neural network for classification: binary, multiclass and multilabel.
+
+    It minimises, over weights W_l and intercepts b_l, with weights s_i of the samples and the log
+    loss (binomial for each label, or multinomial)::
+
+        sum_i s_i loss(y_i, f(x_i)) / sum_i s_i
+        + sum_l alpha_l [ rho |W_l|_1 + (1 - rho)/2 |W_l|_2^2 ]
+        + sum_l bias_penalty_l [ r |b_l|_1 + (1 - r)/2 |b_l|_2^2 ]
+        + sum_i s_i sum_l activity_penalty_l [ q |a_l(x_i)|_1 + (1 - q)/2 |a_l(x_i)|_2^2 ] / sum_i s_i
+
+    Read more in the user guide.
+
+    Parameters
+    ----------
+    [PARAMETERS]
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multilabel targets the numbers of the labels.
+
+    [ATTRIBUTES]
+
+    See Also
+    --------
+    MLPRegressor : The same for regression.
+    sklearn.linear_model.LogisticRegression : The linear model with the same penalty.
+
+    References
+    ----------
+    [REFERENCES]
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import MLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> network = MLPClassifier((16,), penalty="elasticnet", alpha=0.003, max_iter=400, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), network).fit(X, y)
+    >>> pipe.score(X, y) > 0.97
+    True
+    >>> float((pipe[-1].coefs_[0] == 0).mean()) > 0.3
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        class_weight=None,
+        solver="adam",
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.5,
+        bias_penalty=0.0,
+        bias_l1_ratio=0.0,
+        activity_penalty=0.0,
+        activity_l1_ratio=1.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.class_weight = class_weight
+        self.solver = solver
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.bias_penalty = bias_penalty
+        self.bias_l1_ratio = bias_l1_ratio
+        self.activity_penalty = activity_penalty
+        self.activity_l1_ratio = activity_l1_ratio
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    @available_if(_is_stochastic)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X, y, sample_weight=None, classes=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
+        """Train one epoch on the given data, going on from where the last one ended.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples.
+
+        classes : array of shape (n_classes,), default=None
+            All classes that will ever be seen; needed in the first call, may be left out later.
+
+        X_val, y_val, sample_weight_val : default=None
+            Validation data; needed with `early_stopping`, which then keeps the best weights so far.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which sees only a part of the data: compute "
+                "the weights with sklearn.utils.class_weight.compute_class_weight and give them as a dict."
+            )
+        if check_partial_fit_first_call(self, classes):
+            self._multilabel = type_of_target(y).startswith("multilabel")
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each label of a multilabel target.
+        """
+        return self._decide(self._raw_predict(X))
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. For multilabel targets the probability of each label, rows not
+            summing to one.
+        """
+        raw = self._raw_predict(X)
+        if self._multilabel:
+            return expit(raw)
+        if self.out_activation_ == "softmax":
+            return softmax(raw, axis=1)
+        return np.hstack([expit(-raw), expit(raw)])[:, : max(len(self.classes_), 1)]
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes, also where the probabilities round to 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        raw = self._raw_predict(X)
+        if self._multilabel:
+            return log_expit(raw)
+        if self.out_activation_ == "softmax":
+            return log_softmax(raw, axis=1)
+        return np.hstack([log_expit(-raw), log_expit(raw)])[:, : max(len(self.classes_), 1)]
+
+    def _decide(self, raw):
+        """Labels of a raw prediction."""
+        if self._multilabel:
+            return (raw > 0).astype(int)
+        return self.classes_[self._decide_codes(raw)]
+
+    def _decide_codes(self, raw):
+        if self.out_activation_ == "softmax":
+            return raw.argmax(axis=1)
+        return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
+
+    def _validate_target(self, y, *, new_classes):
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y.ravel()
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError("Multioutput target data is not supported: y must have one column, or be 0 and 1 in each.")
+        if new_classes or not hasattr(self, "classes_"):
+            self._multilabel = kind.startswith("multilabel")
+            self.classes_ = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
+        elif not hasattr(self, "_multilabel"):
+            self._multilabel = kind.startswith("multilabel")
+        if kind.startswith("multilabel") != self._multilabel:
+            raise ValueError(f"y is {kind}, but the classes {self.classes_} were fitted on another kind of target.")
+        if self._multilabel:
+            return self._encoded(y, y.shape[1], "binary_log_loss")
+        self._check_known(y)
+        codes = np.searchsorted(self.classes_, y)
+        if len(self.classes_) > 2:
+            return self._encoded(codes, len(self.classes_), "multinomial_log_loss")
+        return self._encoded(codes, 1, "binary_log_loss")
+
+    def _encoded(self, y, n_outputs, loss):
+        self.out_activation_ = OUT_ACTIVATIONS[loss]
+        return y.reshape(len(y), -1), n_outputs, loss
+
+    def _check_known(self, y):
+        found = unique_labels(y)
+        unknown = np.setdiff1d(found, self.classes_)
+        if self.warm_start and hasattr(self, "coefs_") and set(found) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {found}"
+            )
+        if len(unknown):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+            )
+
+    def _combine_weights(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        y = y.toarray() if hasattr(y, "toarray") else y
+        weights = compute_sample_weight(self.class_weight, y)
+        return weights if sample_weight is None else weights * sample_weight
+
+    def _score_raw(self, y, raw_prediction, sample_weight):
+        if self._multilabel:
+            return accuracy_score(y, self._decide(raw_prediction), sample_weight=sample_weight)
+        return accuracy_score(y[:, 0], self._decide_codes(raw_prediction), sample_weight=sample_weight)
+
+    def _stratify(self, y):
+        return None if self._multilabel else self.classes_[y[:, 0]]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

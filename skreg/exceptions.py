@@ -1,0 +1,26 @@
+"""Errors and warnings of skreg."""
+
+
+class DivergenceError(ValueError):
+    """Training left the finite numbers; the estimator holds the weights of the last finite epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epoch (or L-BFGS iteration), counted from 1, at which the objective was no longer finite.
+    learning_rate : float or None
+        Learning rate in that epoch; None for ``solver="lbfgs"``, which has none.
+    """
+
+    def __init__(self, epoch, learning_rate):
+        self.epoch, self.learning_rate = epoch, learning_rate
+        rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
+        advice = "" if learning_rate is None else " or choose a smaller learning_rate_init"
+        super().__init__(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed. Training diverged in epoch {epoch}{rate}; the weights of the last finite epoch were kept. "
+            f"Scale the inputs and the target{advice}."
+        )
+
+    def __reduce__(self):
+        return type(self), (self.epoch, self.learning_rate)

@@ -1,0 +1,50 @@
+"""Activations of hidden units and their derivatives, written in terms of the activation itself."""
+
+import math
+
+from ._jit import helper
+from .layout import LOGISTIC, RELU, TANH
+
+
+@helper
+def logistic(z):
+    """1 / (1 + exp(-z)) without overflow."""
+    e = math.exp(-abs(z))
+    return 1 / (1 + e) if z >= 0 else e / (1 + e)
+
+
+@helper
+def add_intercepts_and_activate(row, intercepts, code):
+    """row = activation(row + intercepts), in place; `code` IDENTITY also serves the output layer."""
+    n = len(intercepts)
+    if code == RELU:
+        zero = row.dtype.type(0)
+        for j in range(n):
+            z = row[j] + intercepts[j]
+            # The comparison is this way round so that a NaN stays one and divergence is seen.
+            row[j] = zero if z < zero else z
+    elif code == TANH:
+        for j in range(n):
+            row[j] = math.tanh(row[j] + intercepts[j])
+    elif code == LOGISTIC:
+        for j in range(n):
+            row[j] = logistic(row[j] + intercepts[j])
+    else:
+        for j in range(n):
+            row[j] += intercepts[j]
+
+
+@helper
+def multiply_by_derivative(delta, activation, code):
+    """delta *= activation'(z), given activation(z)."""
+    n = len(activation)
+    zero, one = delta.dtype.type(0), delta.dtype.type(1)
+    if code == RELU:
+        for j in range(n):
+            delta[j] = zero if activation[j] == zero else delta[j]
+    elif code == TANH:
+        for j in range(n):
+            delta[j] *= one - activation[j] * activation[j]
+    elif code == LOGISTIC:
+        for j in range(n):
+            delta[j] *= activation[j] * (one - activation[j])

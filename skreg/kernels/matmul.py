@@ -1,0 +1,203 @@
+"""Matrix products on flat buffers, every element summed in one fixed order.
+
+`product` computes C = A B or C += A B where A and B lie anywhere in flat arrays with any two strides,
+so that transposes cost nothing to express. It walks over C in tiles of ROWS x (VECTORS * lanes)
+elements that stay in registers while the depth k runs:
+
+- AVX-512 has 32 vector registers: 8 rows x 2 vectors are 16 accumulators, 2 more hold a row of B, and
+  A's elements are broadcast from memory within the multiply-add. 16 independent chains cover the
+  latency of 4 cycles on 2 ports (8 would do).
+- AVX2, SSE and NEON have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
+
+B is read in place where its rows are contiguous and a tile is full, else from a packed panel of
+DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level cache.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from ._jit import helper
+from .simd import BOOL, VECTOR_BYTES, Vectors, ir
+
+ROWS = 8 if VECTOR_BYTES == 64 else 4
+VECTORS = 2
+DEPTH = 256
+_LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
+
+
+def panel_size(dtype):
+    """Elements of the scratch panel that `product` needs."""
+    return DEPTH * VECTORS * _LANES[np.dtype(dtype)]
+
+
+@intrinsic
+def _lanes(context, array):
+    """Elements of the array's dtype in one vector register, as a compile-time constant."""
+    count = VECTOR_BYTES // (4 if array.dtype == types.float32 else 8)
+
+    def emit(ctx, builder, signature, args):
+        return ctx.get_constant(types.intp, count)
+
+    return types.intp(array), emit
+
+
+def _make_tile(vectors):
+    """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns] for one register tile.
+
+    `rows` <= ROWS and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
+    repeat the last one and are not stored, missing columns are masked. B must be readable for the
+    whole width.
+    """
+
+    @intrinsic
+    def tile(
+        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add
+    ):  # fmt: skip
+        def emit(ctx, builder, signature, args):
+            _, a0, a_row_, a_col_, _, b0, b_row_, _, c0, c_row_, depth_, rows_, columns_, add_ = args
+            vec = Vectors(builder, signature.args[0].dtype)
+            i64 = depth_.type
+
+            def constant(value):
+                return ir.Constant(i64, value)
+
+            def pointer(index, start):
+                return builder.gep(ctx.make_array(signature.args[index])(ctx, builder, args[index]).data, [start])
+
+            a_pointer, b_pointer, c_pointer = pointer(0, a0), pointer(4, b0), pointer(7, c0)
+            last = builder.sub(rows_, constant(1))
+            a_rows = []
+            for r in range(ROWS):
+                inside = builder.icmp_signed("<", constant(r), rows_)
+                a_rows.append(builder.mul(a_row_, builder.select(inside, constant(r), last)))
+
+            before = builder.block
+            loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            k, a_at, b_at = builder.phi(i64), builder.phi(i64), builder.phi(i64)
+            sums = [builder.phi(vec.type) for _ in range(ROWS * vectors)]
+            right = [
+                vec.load(builder.gep(b_pointer, [builder.add(b_at, constant(v * vec.lanes))]))
+                for v in range(vectors)
+            ]
+            after = []
+            for r in range(ROWS):
+                left = vec.broadcast(builder.load(builder.gep(a_pointer, [builder.add(a_at, a_rows[r])])))
+                after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
+            k_next = builder.add(k, constant(1))
+            for phi, step in ((k, k_next), (a_at, builder.add(a_at, a_col_)), (b_at, builder.add(b_at, b_row_))):
+                phi.add_incoming(constant(0), before)
+                phi.add_incoming(step, loop)
+            for phi, value in zip(sums, after, strict=True):
+                phi.add_incoming(vec.zero, before)
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed("<", k_next, depth_), loop, done)
+
+            builder.position_at_end(done)
+            masks = [vec.first_lanes(builder.sub(columns_, constant(v * vec.lanes))) for v in range(vectors)]
+            keep = add_ if add_.type == BOOL else builder.trunc(add_, BOOL)
+            for r in range(ROWS):
+                with builder.if_then(builder.icmp_signed("<", constant(r), rows_)):
+                    row = builder.mul(c_row_, constant(r))
+                    with builder.if_else(keep) as (adding, setting):
+                        for branch in (adding, setting):
+                            with branch:
+                                for v in range(vectors):
+                                    at = builder.gep(c_pointer, [builder.add(row, constant(v * vec.lanes))])
+                                    value = after[r * vectors + v]
+                                    if branch is adding:
+                                        value = builder.fadd(value, vec.masked_load(at, masks[v]))
+                                    vec.masked_store(value, at, masks[v])
+            return ctx.get_dummy_value()
+
+        i = types.intp
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, types.boolean), emit
+
+    return tile
+
+
+_tile_1, _tile_2 = _make_tile(1), _make_tile(2)
+
+
+@helper
+def _pack_panel(b, b_start, b_row, b_col, depth, columns, panel, width):
+    """Copy B[:depth, :columns] to consecutive rows of `width`, zeros behind them."""
+    for k in range(depth):
+        row = panel[k * width : (k + 1) * width]
+        start = b_start + k * b_row
+        if b_col == 1:
+            source = b[start : start + columns]
+            for j in range(columns):
+                row[j] = source[j]
+        else:
+            for j in range(columns):
+                row[j] = b[start + j * b_col]
+        for j in range(columns, width):
+            row[j] = 0
+
+
+@helper
+def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add):
+    """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
+    if a_col == 1 and b_row == 1:
+        right = b[b_start : b_start + depth]
+        for i in range(m):
+            left = a[a_start + i * a_row : a_start + i * a_row + depth]
+            total = c.dtype.type(0)
+            for k in range(depth):
+                total += left[k] * right[k]
+            at = c_start + i * c_row
+            c[at] = c[at] + total if add else total
+    elif a_row == 1 and c_row == 1:
+        out = c[c_start : c_start + m]
+        if not add:
+            out[:] = 0
+        for k in range(depth):
+            left = a[a_start + k * a_col : a_start + k * a_col + m]
+            factor = b[b_start + k * b_row]
+            for i in range(m):
+                out[i] += left[i] * factor
+    else:
+        for i in range(m):
+            total = c.dtype.type(0)
+            for k in range(depth):
+                total += a[a_start + i * a_row + k * a_col] * b[b_start + k * b_row]
+            at = c_start + i * c_row
+            c[at] = c[at] + total if add else total
+
+
+@helper
+def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add):
+    """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n).
+
+    `*_start` is the place of a matrix in its flat array, `*_row` and `*_col` the steps between its
+    rows and columns. `panel` has `panel_size(dtype)` elements.
+    """
+    if depth == 0 and not add:
+        for i in range(m):
+            c[c_start + i * c_row : c_start + i * c_row + n] = 0
+        return
+    if n == 1:
+        _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add)
+        return
+    lanes = _lanes(c)
+    for k0 in range(0, depth, DEPTH):
+        k_count = min(DEPTH, depth - k0)
+        for j in range(0, n, VECTORS * lanes):
+            columns = min(VECTORS * lanes, n - j)
+            width = VECTORS * lanes if columns > lanes else lanes
+            right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
+            if b_col != 1 or columns != width:
+                _pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, width)
+                right, r_start, r_row = panel, 0, width
+            for i in range(0, m, ROWS):
+                rows = min(ROWS, m - i)
+                a_at, c_at = a_start + i * a_row + k0 * a_col, c_start + i * c_row + j
+                if width > lanes:
+                    _tile_2(a, a_at, a_row, a_col, right, r_start, r_row, c, c_at, c_row, k_count, rows, columns,
+                            add or k0 > 0)  # fmt: skip
+                else:
+                    _tile_1(a, a_at, a_row, a_col, right, r_start, r_row, c, c_at, c_row, k_count, rows, columns,
+                            add or k0 > 0)  # fmt: skip

@@ -1,0 +1,45 @@
+"""Penalties l1 |w|_1 + l2 / 2 |w|^2 of a vector: value and proximal step."""
+
+from ._jit import helper
+from .layout import (
+    COEF,
+    COEF_L1,
+    COEF_L2,
+    FAN_OUT,
+    INTERCEPT,
+    INTERCEPT_L1,
+    INTERCEPT_L2,
+)
+
+
+@helper
+def soft_threshold(w, threshold):
+    """argmin_u (u - w)^2 / 2 + threshold |u|: exact zeros within the threshold; a NaN stays one."""
+    return w - min(max(w, -threshold), threshold)
+
+
+@helper
+def penalty_value(w, l1, l2):
+    """l1 |w|_1 + l2 / 2 |w|^2, summed in float64; NaN or infinite where a weight is not finite."""
+    absolute, squared = 0.0, 0.0
+    for i in range(len(w)):
+        value = float(w[i])
+        absolute += abs(value)
+        squared += value * value
+    return l1 * absolute + 0.5 * l2 * squared
+
+
+@helper
+def all_penalties(params, layout, penalties):
+    """(penalty on the weights, penalty on the intercepts) of the whole network."""
+    coefs, intercepts = 0.0, 0.0
+    for layer in range(layout.shape[0]):
+        start, middle = layout[layer, COEF], layout[layer, INTERCEPT]
+        end = middle + layout[layer, FAN_OUT]
+        coefs += penalty_value(params[start:middle], penalties[layer, COEF_L1], penalties[layer, COEF_L2])
+        intercepts += penalty_value(
+            params[middle:end], penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2]
+        )
+    return coefs, intercepts
+
+

@@ -1,0 +1,73 @@
+"""Random numbers that are functions of their place: (seed, stream, step, row, unit) -> bits.
+
+Nothing is drawn from a running state, so a mask is the same for any number of threads and can be made
+again in the backward pass, and the order of the batches does not change when dropout is switched on.
+`mix64` is the finaliser of SplitMix64 (Steele, Lea, Flood 2014, doi:10.1145/2714064.2660195); the
+32-bit multipliers in `is_kept` are those of the "lowbias32" hash (C. Wellons, public domain).
+"""
+
+import numpy as np
+
+from ._jit import helper
+
+SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
+
+_GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN_32 = np.uint32(0x9E3779B9)
+_MULTIPLIER_1, _MULTIPLIER_2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+
+
+@helper
+def mix64(x):
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@helper
+def combine(key, number):
+    """A new 64-bit key from a key and an integer."""
+    return mix64(key + _GOLDEN_64 * (np.uint64(number) + np.uint64(1)))
+
+
+@helper
+def shuffle(order, seed, epoch):
+    """Fill `order` with a permutation of its indices that depends on seed and epoch alone."""
+    n = len(order)
+    for i in range(n):
+        order[i] = i
+    key = combine(combine(np.uint64(seed), SHUFFLE_STREAM), epoch)
+    for i in range(n - 1, 0, -1):
+        bits = combine(key, i) >> np.uint64(32)
+        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@helper
+def dropout_key(seed, step, layer):
+    return combine(combine(combine(np.uint64(seed), DROPOUT_STREAM), step), layer)
+
+
+@helper
+def drop_threshold(rate):
+    """Units whose 32 random bits are below this are dropped."""
+    return np.uint32(min(rate * 4294967296.0, 4294967295.0))
+
+
+@helper
+def is_kept(row_key, unit, threshold):
+    """Whether a unit survives dropout in the row whose key is `combine(dropout_key(...), row)`."""
+    x = np.uint32(np.uint32(unit) * _GOLDEN_32 + np.uint32(row_key))
+    x = np.uint32((x ^ (x >> np.uint32(16))) * _MULTIPLIER_1)
+    x = np.uint32((x ^ (x >> np.uint32(15)) ^ np.uint32(row_key >> np.uint64(32))) * _MULTIPLIER_2)
+    return np.uint32(x ^ (x >> np.uint32(16))) >= threshold
+
+
+@helper
+def scale_row_by_mask(source, target, key, row, rate):
+    """Inverted dropout of one row: target = source / (1 - rate) where kept, else 0."""
+    row_key = combine(key, row)
+    threshold = drop_threshold(rate)
+    scale, zero = target.dtype.type(1.0 / (1.0 - rate)), target.dtype.type(0)
+    for unit in range(len(source)):
+        target[unit] = source[unit] * scale if is_kept(row_key, unit, threshold) else zero

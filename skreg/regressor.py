@@ -1,0 +1,181 @@
+"""The regression network."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+
+from ._base import BaseMLP
+from ._compat import StrOptions
+from ._docs import shared_docs
+from ._spec import OUT_ACTIVATIONS
+
+
+@shared_docs(
+    LOSS="""\
+loss : {'squared_error', 'poisson'}, default='squared_error'
+    'squared_error' is ``(y - f)^2 / 2``, summed over the outputs; 'poisson' is half the Poisson
+    deviance with a log link, ``y >= 0``.""",
+    STRATIFIED="",
+    SCORE="R^2",
+)
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Regularised neural network for regression.
+
+    It minimises, over weights W_l and intercepts b_l, with weights s_i of the samples::
+
+        sum_i s_i loss(y_i, f(x_i)) / sum_i s_i
+        + sum_l alpha_l [ rho |W_l|_1 + (1 - rho)/2 |W_l|_2^2 ]
+        + sum_l bias_penalty_l [ r |b_l|_1 + (1 - r)/2 |b_l|_2^2 ]
+        + sum_i s_i sum_l activity_penalty_l [ q |a_l(x_i)|_1 + (1 - q)/2 |a_l(x_i)|_2^2 ] / sum_i s_i
+
+    Read more in the user guide.
+
+    Parameters
+    ----------
+    [PARAMETERS]
+
+    Attributes
+    ----------
+    [ATTRIBUTES]
+
+    See Also
+    --------
+    MLPClassifier : The same for classification.
+    sklearn.linear_model.ElasticNet : The linear model with the same penalty.
+
+    References
+    ----------
+    [REFERENCES]
+
+    Examples
+    --------
+    Without hidden layers and with ``penalty='l1'`` it is the Lasso:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Lasso
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skreg import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> linear = MLPRegressor((), penalty="l1", alpha=10.0, solver="lbfgs").fit(X, y)
+    >>> lasso = Lasso(alpha=10.0).fit(X, y)
+    >>> bool(abs(linear.coefs_[0][:, 0] - lasso.coef_).max() < 1e-3)
+    True
+    >>> int((linear.coefs_[0] == 0).sum()) == int((lasso.coef_ == 0).sum())
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="squared_error",
+        solver="adam",
+        penalty="l2",
+        alpha=1e-4,
+        l1_ratio=0.5,
+        bias_penalty=0.0,
+        bias_l1_ratio=0.0,
+        activity_penalty=0.0,
+        activity_l1_ratio=1.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.solver = solver
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.bias_penalty = bias_penalty
+        self.bias_l1_ratio = bias_l1_ratio
+        self.activity_penalty = activity_penalty
+        self.activity_l1_ratio = activity_l1_ratio
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+        """
+        raw = self._raw_predict(X)
+        return self._link(raw.ravel() if raw.shape[1] == 1 else raw)
+
+    def _link(self, raw):
+        return np.exp(raw) if self.out_activation_ == "exp" else raw
+
+    def _validate_target(self, y, *, new_classes):
+        y = np.asarray(y)
+        if y.dtype.kind not in "fiub":
+            y = y.astype(np.float64)
+        y = y.reshape(len(y), -1)
+        if self.loss == "poisson" and y.min() < 0:
+            raise ValueError(f"loss='poisson' needs y >= 0, got a smallest value of {y.min()!s}.")
+        self.out_activation_ = OUT_ACTIVATIONS[self.loss]
+        return y, y.shape[1], self.loss
+
+    def _score_raw(self, y, raw_prediction, sample_weight):
+        return r2_score(y, self._link(raw_prediction), sample_weight=sample_weight)
+
+    def _stratify(self, y):
+        return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags

@@ -1,0 +1,1 @@
+"""Minimisers of the objective: mini-batch (stochastic.py) and full batch (lbfgs.py)."""

@@ -1,0 +1,113 @@
+"""What is known of a fit while it runs: curves, the best weights so far, and when to stop."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._evaluate import evaluate
+
+
+@dataclass
+class Validation:
+    """Rows that are not trained on.
+
+    dataset : Dataset
+    score : callable, raw prediction -> float (accuracy or R^2)
+    """
+
+    dataset: object
+    score: object
+
+    def measure(self, spec, params):
+        """(mean loss + activity penalty, score) at `params`; the score is NaN where predictions are not finite."""
+        raw = np.empty((self.dataset.n_samples, spec.layer_units[-1]), params.dtype)
+        loss, activity = evaluate(spec, params, self.dataset, raw)
+        with np.errstate(over="ignore"):
+            score = self.score(raw) if np.isfinite(raw).all() else np.nan
+        return float(loss + activity), float(score)
+
+
+@dataclass
+class History:
+    """Curves and records that are fitted attributes and go on growing with warm_start and partial_fit."""
+
+    loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list | None = None
+    validation_scores: list | None = None
+    best_loss: float | None = np.inf
+    best_validation_score: float | None = None
+    no_improvement_count: int = 0
+
+
+class Monitor:
+    """Records each epoch in a `History`, keeps the best weights, and counts epochs without progress."""
+
+    def __init__(self, history, *, validation, early_stopping, tol, n_iter_no_change, verbose):
+        self.history, self.validation, self.early_stopping = history, validation, early_stopping
+        self.tol, self.n_iter_no_change, self.verbose = tol, n_iter_no_change, verbose
+        self.best_params = None
+        if validation is not None and history.validation_scores is None:
+            history.validation_loss_curve, history.validation_scores = [], []
+        if early_stopping:
+            history.best_loss = None
+            if history.best_validation_score is None:
+                history.best_validation_score = -np.inf
+        elif history.best_loss is None:
+            history.best_loss = np.inf
+
+    def begin(self, params):
+        """Weights to return to if no epoch is better."""
+        if self.early_stopping:
+            self.best_params = params.copy()
+
+    def record(self, spec, params, n_iter, loss, penalty):
+        """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases."""
+        history = self.history
+        history.loss_curve.append(loss)
+        self._say(f"Iteration {n_iter}, loss = {loss:.8f}")
+        if self.validation is not None:
+            validation_loss, score = self.validation.measure(spec, params)
+            history.validation_loss_curve.append(validation_loss + penalty)
+            history.validation_scores.append(score)
+            self._say(f"Validation score: {score:f}")
+        if self.early_stopping:
+            self._compare_scores(score, params)
+        else:
+            self._compare_losses(loss)
+
+    def _compare_scores(self, score, params):
+        history = self.history
+        # The comparisons are as scikit-learn's: a NaN counts as progress, but never as best.
+        worse = score < history.best_validation_score + self.tol
+        history.no_improvement_count = history.no_improvement_count + 1 if worse else 0
+        if score > history.best_validation_score:
+            history.best_validation_score = score
+            np.copyto(self.best_params, params)
+
+    def _compare_losses(self, loss):
+        history = self.history
+        worse = loss > history.best_loss - self.tol
+        history.no_improvement_count = history.no_improvement_count + 1 if worse else 0
+        history.best_loss = min(history.best_loss, loss)
+
+    def diverged(self, loss):
+        """Record an epoch whose objective was not finite."""
+        self.history.loss_curve.append(loss)
+        if self.validation is not None:
+            self.history.validation_loss_curve.append(np.nan)
+            self.history.validation_scores.append(float("nan"))
+
+    @property
+    def has_stalled(self):
+        return self.history.no_improvement_count > self.n_iter_no_change
+
+    def stalled(self, action):
+        """Say why progress has stopped and what happens now."""
+        what = "Validation score" if self.early_stopping else "Training loss"
+        self._say(
+            f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. {action}"
+        )
+
+    def _say(self, text):
+        if self.verbose:
+            print(text)

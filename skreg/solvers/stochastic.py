@@ -1,0 +1,182 @@
+"""Mini-batch training: compiled epochs within a Python loop that can be interrupted between them."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._evaluate import evaluate
+from .._network import Workspace, aligned_empty
+from ..exceptions import DivergenceError
+from ..kernels import layout as code
+from .schedules import LearningRate
+
+
+@dataclass(frozen=True)
+class StochasticOptions:
+    """How to train by mini-batches; the names are those of the estimators' parameters."""
+
+    solver: str
+    batch_size: int
+    max_iter: int
+    shuffle: bool
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    incremental: bool
+
+    @property
+    def optimizer(self):
+        if self.solver == "adam":
+            return code.ADAM
+        return code.NESTEROV if self.nesterovs_momentum and self.momentum > 0 else code.SGD
+
+
+@dataclass
+class OptimizerState:
+    """What a fit must remember for the next one to go on as if there had been no break."""
+
+    optimizer: int
+    moments: np.ndarray  # (2, n_params): Adam's moments; the velocity of SGD in the first row
+    learning_rate: float
+    n_epochs: int = 0
+    n_steps: int = 0
+    n_samples_seen: int = 0
+
+    @classmethod
+    def start(cls, options, params):
+        moments = aligned_empty(2 * len(params), params.dtype).reshape(2, -1)
+        moments[:] = 0
+        return cls(options.optimizer, moments, options.learning_rate_init)
+
+    def fits(self, options, params):
+        return self.optimizer == options.optimizer and self.moments.shape[1] == len(params)
+
+
+class _LastGood:
+    """Two copies of weights and moments, written in turn, so that an interrupt always leaves a whole one."""
+
+    def __init__(self, params, moments):
+        self._spare = (np.empty_like(params), np.empty_like(moments))
+        self._kept = (params.copy(), moments.copy())
+
+    def keep(self, params, moments):
+        np.copyto(self._spare[0], params)
+        np.copyto(self._spare[1], moments)
+        self._kept, self._spare = self._spare, self._kept
+
+    def restore(self, params, moments):
+        np.copyto(params, self._kept[0])
+        np.copyto(moments, self._kept[1])
+
+
+class _Epochs:
+    """Runs compiled epochs on one dataset with one workspace."""
+
+    def __init__(self, spec, options, dataset, params, state, seed):
+        self.spec, self.options, self.dataset = spec, options, dataset
+        self.params, self.state, self.seed = params, state, seed
+        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse)
+        self.arguments = dataset.arguments()
+        self.order = np.arange(dataset.n_samples)
+        self.gradient = aligned_empty(len(params), params.dtype)
+        self.ahead = np.empty_like(params) if options.optimizer == code.NESTEROV else params
+        self.rates = np.empty(code.N_RATES)
+        self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
+        self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
+
+    def run(self, learning_rate):
+        """Train one epoch; returns the objective's four terms in the order of the formula."""
+        from ..kernels.entry import train_epoch
+
+        spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
+        self.rates[code.LEARNING_RATE] = learning_rate
+        terms = train_epoch(
+            *self.arguments, self.order, options.shuffle, self.params, self.ahead, state.moments, self.gradient,
+            workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
+            options.momentum, options.batch_size, self.seed, state.n_epochs, state.n_steps, workspace.work,
+            workspace.panel,
+        )  # fmt: skip
+        state.n_epochs += 1
+        state.n_steps += -(-self.dataset.n_samples // options.batch_size)
+        state.n_samples_seen += self.dataset.n_samples
+        return terms
+
+
+def _objective(spec, params, dataset, terms, measure):
+    """(F, its penalty on weights and biases) after an epoch with these terms.
+
+    Without dropout or validation data the loss is the mean of what the batches met, which costs
+    nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
+    weights as the validation loss.
+    """
+    loss, weights, biases, activity = terms
+    if measure and np.isfinite(loss):
+        loss, activity = evaluate(spec, params, dataset)
+    return float(loss + weights + biases + activity), float(weights + biases)
+
+
+def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
+    """Train `params` and `state` in place. Returns (number of epochs run, whether it was interrupted).
+
+    Raises
+    ------
+    DivergenceError
+        If the objective is no longer finite, unless early stopping has weights to return to.
+    """
+    schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
+    schedule.current = state.learning_rate
+    epochs = _Epochs(spec, options, dataset, params, state, seed)
+    measure = spec.has_dropout or monitor.validation is not None
+    good = _LastGood(params, state.moments)
+    monitor.begin(params)
+    n_iter, interrupted = 0, False
+    try:
+        while n_iter < options.max_iter:
+            terms = epochs.run(schedule.current)
+            loss, penalty = _objective(spec, params, dataset, terms, measure)
+            n_iter += 1
+            if not np.isfinite(loss):
+                good.restore(params, state.moments)
+                monitor.diverged(loss)
+                _report_divergence(n_iter, schedule.current, monitor.early_stopping)
+                break
+            good.keep(params, state.moments)
+            monitor.record(spec, params, n_iter, loss, penalty)
+            schedule.end_epoch(state.n_samples_seen)
+            if monitor.has_stalled:
+                action, stop = schedule.plateau()
+                monitor.stalled(action)
+                if stop:
+                    break
+                monitor.history.no_improvement_count = 0
+            if options.incremental:
+                break
+            if n_iter == options.max_iter:
+                warnings.warn(
+                    f"Stochastic Optimizer: Maximum iterations ({n_iter}) reached and the optimization hasn't "
+                    "converged yet.",
+                    ConvergenceWarning,
+                    stacklevel=4,
+                )
+    except KeyboardInterrupt:
+        interrupted = True
+        good.restore(params, state.moments)
+        warnings.warn("Training interrupted by user; the weights of the last whole epoch were kept.", stacklevel=4)
+    state.learning_rate = schedule.current
+    if monitor.early_stopping:
+        np.copyto(params, monitor.best_params)
+    return n_iter, interrupted
+
+
+def _report_divergence(epoch, learning_rate, early_stopping):
+    error = DivergenceError(epoch, learning_rate)
+    if not early_stopping:
+        raise error
+    warnings.warn(f"{error} The best weights so far were restored.", ConvergenceWarning, stacklevel=5)
