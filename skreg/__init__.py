@@ -6,8 +6,6 @@ from .classifier import MLPClassifier
 from .exceptions import DivergenceError
 from .regressor import MLPRegressor
 
-
-
 __all__ = ["DivergenceError", "MLPClassifier", "MLPRegressor", "Objective", "__version__", "compare_models"]
 
 

@@ -218,7 +218,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         """Glorot & Bengio (2010), as in scikit-learn; a linear model starts from zero."""
         self.coefs_, self.intercepts_ = [], []
         for fan_in, fan_out in zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True):
-            bound = 0.0 if spec.is_linear else np.sqrt((2.0 if self.activation == "logistic" else 6.0) / (fan_in + fan_out))
+            factor = 0.0 if spec.is_linear else 2.0 if self.activation == "logistic" else 6.0
+            bound = np.sqrt(factor / (fan_in + fan_out))
             self.coefs_.append(rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
             self.intercepts_.append(rng.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
 

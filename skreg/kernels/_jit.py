@@ -21,7 +21,15 @@ _OPTIONS = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
 
-helper = njit(**_OPTIONS)
+
+try:
+    from ._pipeline import HelperCompiler
+except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
+    _HELPER_OPTIONS = {}
+else:
+    _HELPER_OPTIONS = {"pipeline_class": HelperCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+helper = njit(**_OPTIONS, **_HELPER_OPTIONS)
 
 
 def _hash_of_sources():
@@ -65,7 +73,7 @@ class _ForgivingCache(FunctionCache):
 
 def entry(function):
     """Compile `function` at its first call and keep the machine code on disk where that is possible."""
-    dispatcher = njit(**_OPTIONS)(function)
+    dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(function)
     try:
         dispatcher._cache = _ForgivingCache(function)
     except RuntimeError:  # numba found no folder it can write to: compile in each process

@@ -18,6 +18,7 @@ from .network import activity_penalty, backward, forward, output_loss
 from .optimizers import look_ahead, update
 from .penalties import all_penalties
 from .random import shuffle
+from .views import part
 
 
 @entry
@@ -36,11 +37,11 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, weights, order, shuff
     if shuffled:
         shuffle(order, seed, epoch)
     if optimizer == NESTEROV:
-        look_ahead(params, state[0], params.dtype.type(momentum), ahead)
+        look_ahead(params, part(state, 0, len(params)), params.dtype.type(momentum), ahead)
     loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size
     for start in range(0, n_samples, batch_size):
-        rows = order[start : min(start + batch_size, n_samples)]
+        rows = part(order, start, min(batch_size, n_samples - start))
         forward(x, x_row, x_col, data, indices, indptr, rows, ahead, layout, penalties, activation, seed, step, work,
                 panel)  # fmt: skip
         activity += activity_penalty(weights, rows, layout, penalties, work)
@@ -69,7 +70,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, weights, raw_prediction,
         forward(x, x_row, x_col, data, indices, indptr, rows, params, layout, penalties, activation, 0, 0, work, panel)
         if len(raw_prediction) > 0:
             for i in range(len(rows)):
-                raw_prediction[start + i] = work[output + i * stride : output + i * stride + n_outputs]
+                raw_prediction[start + i] = part(work, output + i * stride, n_outputs)
         if len(y) > 0:
             activity += activity_penalty(weights, rows, layout, penalties, work)
             loss += output_loss(y, weights, rows, 1.0, layout, loss_code, work)

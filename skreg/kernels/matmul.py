@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 from ._jit import helper
 from .simd import BOOL, VECTOR_BYTES, Vectors, ir
+from .views import part
 
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
@@ -42,12 +43,74 @@ def _lanes(context, array):
     return types.intp(array), emit
 
 
+def _emit_tile(builder, vec, vectors, arguments):
+    """Body of a tile function; see `_make_tile` for the arguments, all pointers and i64 but the last."""
+    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments
+    i64 = depth.type
+
+    def constant(value):
+        return ir.Constant(i64, value)
+
+    last = builder.sub(rows, constant(1))
+    a_rows = []
+    for r in range(ROWS):
+        inside = builder.icmp_signed("<", constant(r), rows)
+        a_rows.append(builder.mul(a_row, builder.select(inside, constant(r), last)))
+
+    before = builder.block
+    loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k, a_at, b_at = builder.phi(i64), builder.phi(i64), builder.phi(i64)
+    sums = [builder.phi(vec.type) for _ in range(ROWS * vectors)]
+    right = [vec.load(builder.gep(b, [builder.add(b_at, constant(v * vec.lanes))])) for v in range(vectors)]
+    after = []
+    for r in range(ROWS):
+        left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_rows[r])])))
+        after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
+    k_next = builder.add(k, constant(1))
+    for phi, step in ((k, k_next), (a_at, builder.add(a_at, a_col)), (b_at, builder.add(b_at, b_row))):
+        phi.add_incoming(constant(0), before)
+        phi.add_incoming(step, loop)
+    for phi, value in zip(sums, after, strict=True):
+        phi.add_incoming(vec.zero, before)
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, done)
+
+    builder.position_at_end(done)
+    masks = [vec.first_lanes(builder.sub(columns, constant(v * vec.lanes))) for v in range(vectors)]
+    # Where C is set and not added to, no lane of it is loaded.
+    kept = [builder.select(add, mask, ir.Constant(mask.type, None)) for mask in masks]
+    for r in range(ROWS):
+        with builder.if_then(builder.icmp_signed("<", constant(r), rows)):
+            for v in range(vectors):
+                at = builder.gep(c, [builder.add(builder.mul(c_row, constant(r)), constant(v * vec.lanes))])
+                total = builder.fadd(after[r * vectors + v], vec.masked_load(at, kept[v]))
+                vec.masked_store(total, at, masks[v])
+    builder.ret_void()
+
+
+def _tile_function(module, vec, vectors):
+    """The tile as a function of the module, made once: inlined at each use it would be compiled many times."""
+    name = f"skreg_tile_{ROWS}x{vectors}x{vec.lanes}_f{vec.bits}"
+    if name in module.globals:
+        return module.globals[name]
+    pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
+    kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    _emit_tile(builder, type(vec)(builder, vec.numba_dtype), vectors, function.args)
+    return function
+
+
 def _make_tile(vectors):
     """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns] for one register tile.
 
     `rows` <= ROWS and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
     repeat the last one and are not stored, missing columns are masked. B must be readable for the
-    whole width.
+    whole width. depth > 0.
     """
 
     @intrinsic
@@ -55,61 +118,16 @@ def _make_tile(vectors):
         context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add
     ):  # fmt: skip
         def emit(ctx, builder, signature, args):
-            _, a0, a_row_, a_col_, _, b0, b_row_, _, c0, c_row_, depth_, rows_, columns_, add_ = args
+            def pointer(index):
+                array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
+                return builder.gep(array.data, [args[index + 1]])
+
             vec = Vectors(builder, signature.args[0].dtype)
-            i64 = depth_.type
-
-            def constant(value):
-                return ir.Constant(i64, value)
-
-            def pointer(index, start):
-                return builder.gep(ctx.make_array(signature.args[index])(ctx, builder, args[index]).data, [start])
-
-            a_pointer, b_pointer, c_pointer = pointer(0, a0), pointer(4, b0), pointer(7, c0)
-            last = builder.sub(rows_, constant(1))
-            a_rows = []
-            for r in range(ROWS):
-                inside = builder.icmp_signed("<", constant(r), rows_)
-                a_rows.append(builder.mul(a_row_, builder.select(inside, constant(r), last)))
-
-            before = builder.block
-            loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            k, a_at, b_at = builder.phi(i64), builder.phi(i64), builder.phi(i64)
-            sums = [builder.phi(vec.type) for _ in range(ROWS * vectors)]
-            right = [
-                vec.load(builder.gep(b_pointer, [builder.add(b_at, constant(v * vec.lanes))]))
-                for v in range(vectors)
-            ]
-            after = []
-            for r in range(ROWS):
-                left = vec.broadcast(builder.load(builder.gep(a_pointer, [builder.add(a_at, a_rows[r])])))
-                after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
-            k_next = builder.add(k, constant(1))
-            for phi, step in ((k, k_next), (a_at, builder.add(a_at, a_col_)), (b_at, builder.add(b_at, b_row_))):
-                phi.add_incoming(constant(0), before)
-                phi.add_incoming(step, loop)
-            for phi, value in zip(sums, after, strict=True):
-                phi.add_incoming(vec.zero, before)
-                phi.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_signed("<", k_next, depth_), loop, done)
-
-            builder.position_at_end(done)
-            masks = [vec.first_lanes(builder.sub(columns_, constant(v * vec.lanes))) for v in range(vectors)]
-            keep = add_ if add_.type == BOOL else builder.trunc(add_, BOOL)
-            for r in range(ROWS):
-                with builder.if_then(builder.icmp_signed("<", constant(r), rows_)):
-                    row = builder.mul(c_row_, constant(r))
-                    with builder.if_else(keep) as (adding, setting):
-                        for branch in (adding, setting):
-                            with branch:
-                                for v in range(vectors):
-                                    at = builder.gep(c_pointer, [builder.add(row, constant(v * vec.lanes))])
-                                    value = after[r * vectors + v]
-                                    if branch is adding:
-                                        value = builder.fadd(value, vec.masked_load(at, masks[v]))
-                                    vec.masked_store(value, at, masks[v])
+            keep = args[13] if args[13].type == BOOL else builder.trunc(args[13], BOOL)
+            builder.call(
+                _tile_function(builder.module, vec, vectors),
+                [pointer(0), args[2], args[3], pointer(4), args[6], pointer(7), args[9], *args[10:13], keep],
+            )
             return ctx.get_dummy_value()
 
         i = types.intp
@@ -125,10 +143,10 @@ _tile_1, _tile_2 = _make_tile(1), _make_tile(2)
 def _pack_panel(b, b_start, b_row, b_col, depth, columns, panel, width):
     """Copy B[:depth, :columns] to consecutive rows of `width`, zeros behind them."""
     for k in range(depth):
-        row = panel[k * width : (k + 1) * width]
+        row = part(panel, k * width, width)
         start = b_start + k * b_row
         if b_col == 1:
-            source = b[start : start + columns]
+            source = part(b, start, columns)
             for j in range(columns):
                 row[j] = source[j]
         else:
@@ -142,20 +160,21 @@ def _pack_panel(b, b_start, b_row, b_col, depth, columns, panel, width):
 def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add):
     """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
     if a_col == 1 and b_row == 1:
-        right = b[b_start : b_start + depth]
+        right = part(b, b_start, depth)
         for i in range(m):
-            left = a[a_start + i * a_row : a_start + i * a_row + depth]
+            left = part(a, a_start + i * a_row, depth)
             total = c.dtype.type(0)
             for k in range(depth):
                 total += left[k] * right[k]
             at = c_start + i * c_row
             c[at] = c[at] + total if add else total
     elif a_row == 1 and c_row == 1:
-        out = c[c_start : c_start + m]
+        out = part(c, c_start, m)
         if not add:
-            out[:] = 0
+            for i in range(m):
+                out[i] = 0
         for k in range(depth):
-            left = a[a_start + k * a_col : a_start + k * a_col + m]
+            left = part(a, a_start + k * a_col, m)
             factor = b[b_start + k * b_row]
             for i in range(m):
                 out[i] += left[i] * factor
@@ -177,7 +196,9 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
     """
     if depth == 0 and not add:
         for i in range(m):
-            c[c_start + i * c_row : c_start + i * c_row + n] = 0
+            row = part(c, c_start + i * c_row, n)
+            for j in range(n):
+                row[j] = 0
         return
     if n == 1:
         _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add)

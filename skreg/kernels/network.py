@@ -25,16 +25,17 @@ from .layout import (
 from .losses import loss_and_gradient
 from .matmul import product
 from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_mask
+from .views import part, set_zero
 
 
 @helper
 def gather(x, x_row, x_col, rows, key, rate, target, stride, n_features):
     """Copy the rows of dense X to the flat `target`, `stride` apart, with input dropout at `rate`."""
     for i in range(len(rows)):
-        to = target[i * stride : i * stride + n_features]
+        to = part(target, i * stride, n_features)
         start = rows[i] * x_row
         if x_col == 1:
-            source = x[start : start + n_features]
+            source = part(x, start, n_features)
             for j in range(n_features):
                 to[j] = source[j]
         else:
@@ -50,15 +51,15 @@ def _sparse_forward(data, indices, indptr, rows, key, rate, coefs, output, strid
     scale = output.dtype.type(1.0 / (1.0 - rate))
     threshold = drop_threshold(rate)
     for i in range(len(rows)):
-        to = output[i * stride : i * stride + n_outputs]
-        to[:] = 0
+        to = part(output, i * stride, n_outputs)
+        set_zero(to)
         row_key = combine(key, i)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
             if rate > 0 and not is_kept(row_key, feature, threshold):
                 continue
             value = data[position] * scale
-            weights = coefs[feature * n_outputs : (feature + 1) * n_outputs]
+            weights = part(coefs, feature * n_outputs, n_outputs)
             for j in range(n_outputs):
                 to[j] += value * weights[j]
 
@@ -69,14 +70,14 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, delta, stride, n_ou
     scale = delta.dtype.type(1.0 / (1.0 - rate))
     threshold = drop_threshold(rate)
     for i in range(len(rows)):
-        source = delta[i * stride : i * stride + n_outputs]
+        source = part(delta, i * stride, n_outputs)
         row_key = combine(key, i)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
             if rate > 0 and not is_kept(row_key, feature, threshold):
                 continue
             value = data[position] * scale
-            to = gradient[feature * n_outputs : (feature + 1) * n_outputs]
+            to = part(gradient, feature * n_outputs, n_outputs)
             for j in range(n_outputs):
                 to[j] += value * source[j]
 
@@ -94,24 +95,25 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, params, layout, penalt
         rate = penalties[layer, DROPOUT]
         key = dropout_key(seed, step, layer)
         if layer == 0 and len(indptr) > 0:
-            _sparse_forward(data, indices, indptr, rows, key, rate, params[coef:intercept], work[output:], stride,
+            _sparse_forward(data, indices, indptr, rows, key, rate, part(params, coef, intercept - coef),
+                            part(work, output, m * stride), stride,
                             fan_out)  # fmt: skip
         else:
             if layer == 0:
-                gather(x, x_row, x_col, rows, key, rate, work[source:], source_stride, fan_in)
+                gather(x, x_row, x_col, rows, key, rate, part(work, source, m * source_stride), source_stride, fan_in)
             elif rate > 0:
                 before, before_stride = layout[layer - 1, OUTPUT], layout[layer - 1, OUTPUT_STRIDE]
                 for i in range(m):
                     scale_row_by_mask(
-                        work[before + i * before_stride : before + i * before_stride + fan_in],
-                        work[source + i * source_stride : source + i * source_stride + fan_in],
+                        part(work, before + i * before_stride, fan_in),
+                        part(work, source + i * source_stride, fan_in),
                         key, i, rate)  # fmt: skip
             product(work, source, source_stride, 1, params, coef, fan_out, 1, work, output, stride, m, fan_in,
                     fan_out, panel, False)  # fmt: skip
         code = activation if layer < n_layers - 1 else IDENTITY
-        bias = params[intercept : intercept + fan_out]
+        bias = part(params, intercept, fan_out)
         for i in range(m):
-            add_intercepts_and_activate(work[output + i * stride : output + i * stride + fan_out], bias, code)
+            add_intercepts_and_activate(part(work, output + i * stride, fan_out), bias, code)
 
 
 @helper
@@ -124,7 +126,7 @@ def activity_penalty(weights, rows, layout, penalties, work):
             continue
         output, stride, width = layout[layer, OUTPUT], layout[layer, OUTPUT_STRIDE], layout[layer, FAN_OUT]
         for i in range(len(rows)):
-            values = work[output + i * stride : output + i * stride + width]
+            values = part(work, output + i * stride, width)
             absolute, squared = values.dtype.type(0), values.dtype.type(0)
             for j in range(width):
                 absolute += abs(values[j])
@@ -141,7 +143,7 @@ def output_loss(y, weights, rows, scale, layout, loss_code, work):
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     total = 0.0
     for i in range(len(rows)):
-        raw = work[output + i * stride : output + i * stride + n_outputs]
+        raw = part(work, output + i * stride, n_outputs)
         weight = weights[rows[i]] if len(weights) > 0 else 1.0
         total += weight * loss_and_gradient(y[rows[i]], raw, n_outputs, loss_code)
         factor = raw.dtype.type(weight * scale)
@@ -175,8 +177,8 @@ def _delta_of_inputs(layer, weights, rows, scale, params, layout, penalties, act
     key = dropout_key(seed, step, layer)
     l1, l2 = penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2]
     for i in range(m):
-        row = work[before + i * before_stride : before + i * before_stride + fan_in]
-        activations = work[output + i * before_stride : output + i * before_stride + fan_in]
+        row = part(work, before + i * before_stride, fan_in)
+        activations = part(work, output + i * before_stride, fan_in)
         if rate > 0:
             scale_row_by_mask(row, row, key, i, rate)
         if l1 != 0 or l2 != 0:
@@ -199,19 +201,19 @@ def backward(data, indices, indptr, weights, rows, scale, params, layout, penalt
         delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
         coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
         if layer == 0 and len(indptr) > 0:
-            to = gradient[coef:intercept]
+            to = part(gradient, coef, intercept - coef)
             if not add:
-                to[:] = 0
+                set_zero(to)
             _sparse_gradient(data, indices, indptr, rows, dropout_key(seed, step, 0), penalties[0, DROPOUT],
-                             work[delta:], stride, fan_out, to)  # fmt: skip
+                             part(work, delta, m * stride), stride, fan_out, to)  # fmt: skip
         else:
             product(work, source, 1, source_stride, work, delta, stride, 1, gradient, coef, fan_out, fan_in, m,
                     fan_out, panel, add)  # fmt: skip
-        bias_gradient = gradient[intercept : intercept + fan_out]
+        bias_gradient = part(gradient, intercept, fan_out)
         if not add:
-            bias_gradient[:] = 0
+            set_zero(bias_gradient)
         for i in range(m):
-            row = work[delta + i * stride : delta + i * stride + fan_out]
+            row = part(work, delta + i * stride, fan_out)
             for j in range(fan_out):
                 bias_gradient[j] += row[j]
         if layer > 0:

@@ -27,6 +27,7 @@ from .layout import (
     NESTEROV,
 )
 from .penalties import soft_threshold
+from .views import part
 
 
 @helper
@@ -87,7 +88,8 @@ def look_ahead(w, velocity, momentum, ahead):
 
 @helper
 def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, fraction, step_number):
-    """Move every weight and intercept once. `state` is (2, n_params): moments or velocity.
+    """Move every weight and intercept once. `state` holds two vectors one after the other: Adam's moments; the
+    velocity of SGD in the first.
 
     `step_number` counts from 1.
     """
@@ -97,16 +99,17 @@ def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, 
     step = prox_step / (1 - rates[BETA_1] ** step_number)
     for layer in range(layout.shape[0]):
         start = layout[layer, COEF]
-        for part in range(2):
-            end = layout[layer, INTERCEPT] if part == 0 else start + layout[layer, FAN_OUT]
-            l1 = kind(fraction * penalties[layer, COEF_L1 if part == 0 else INTERCEPT_L1])
-            l2 = kind(fraction * penalties[layer, COEF_L2 if part == 0 else INTERCEPT_L2])
-            w, g, s = params[start:end], gradient[start:end], state[0, start:end]
+        for part_index in range(2):
+            size = layout[layer, INTERCEPT] - start if part_index == 0 else layout[layer, FAN_OUT]
+            l1 = kind(fraction * penalties[layer, COEF_L1 if part_index == 0 else INTERCEPT_L1])
+            l2 = kind(fraction * penalties[layer, COEF_L2 if part_index == 0 else INTERCEPT_L2])
+            w, g, first = part(params, start, size), part(gradient, start, size), part(state, start, size)
             if optimizer == ADAM:
-                _adam(w, g, s, state[1, start:end], l1, l2, kind(step), kind(prox_step), kind(rates[BETA_1]),
+                second = part(state, len(params) + start, size)
+                _adam(w, g, first, second, l1, l2, kind(step), kind(prox_step), kind(rates[BETA_1]),
                       kind(rates[BETA_2]), kind(rates[EPSILON]))  # fmt: skip
             elif optimizer == NESTEROV:
-                _nesterov(w, ahead[start:end], g, s, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
+                _nesterov(w, part(ahead, start, size), g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
             else:
-                _sgd(w, g, s, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
-            start = end
+                _sgd(w, g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
+            start += size

@@ -10,6 +10,7 @@ from .layout import (
     INTERCEPT_L1,
     INTERCEPT_L2,
 )
+from .views import part
 
 
 @helper
@@ -35,11 +36,9 @@ def all_penalties(params, layout, penalties):
     coefs, intercepts = 0.0, 0.0
     for layer in range(layout.shape[0]):
         start, middle = layout[layer, COEF], layout[layer, INTERCEPT]
-        end = middle + layout[layer, FAN_OUT]
-        coefs += penalty_value(params[start:middle], penalties[layer, COEF_L1], penalties[layer, COEF_L2])
-        intercepts += penalty_value(
-            params[middle:end], penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2]
-        )
+        weights, biases = part(params, start, middle - start), part(params, middle, layout[layer, FAN_OUT])
+        coefs += penalty_value(weights, penalties[layer, COEF_L1], penalties[layer, COEF_L2])
+        intercepts += penalty_value(biases, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2])
     return coefs, intercepts
 
 

@@ -29,7 +29,7 @@ class Vectors:
     """Emits operations on vectors of one element type with one builder."""
 
     def __init__(self, builder, numba_dtype):
-        self.builder = builder
+        self.builder, self.numba_dtype = builder, numba_dtype
         self.element = ir.FloatType() if numba_dtype == types.float32 else ir.DoubleType()
         self.bits = 32 if numba_dtype == types.float32 else 64
         self.lanes = 8 * VECTOR_BYTES // self.bits

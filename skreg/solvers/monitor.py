@@ -105,7 +105,8 @@ class Monitor:
         """Say why progress has stopped and what happens now."""
         what = "Validation score" if self.early_stopping else "Training loss"
         self._say(
-            f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. {action}"
+            f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. "
+            f"{action}"
         )
 
     def _say(self, text):

@@ -43,7 +43,7 @@ class OptimizerState:
     """What a fit must remember for the next one to go on as if there had been no break."""
 
     optimizer: int
-    moments: np.ndarray  # (2, n_params): Adam's moments; the velocity of SGD in the first row
+    moments: np.ndarray  # two vectors one after the other: Adam's moments; SGD's velocity in the first
     learning_rate: float
     n_epochs: int = 0
     n_steps: int = 0
@@ -51,12 +51,12 @@ class OptimizerState:
 
     @classmethod
     def start(cls, options, params):
-        moments = aligned_empty(2 * len(params), params.dtype).reshape(2, -1)
+        moments = aligned_empty(2 * len(params), params.dtype)
         moments[:] = 0
         return cls(options.optimizer, moments, options.learning_rate_init)
 
     def fits(self, options, params):
-        return self.optimizer == options.optimizer and self.moments.shape[1] == len(params)
+        return self.optimizer == options.optimizer and len(self.moments) == 2 * len(params)
 
 
 class _LastGood:
