@@ -52,23 +52,25 @@ class Dataset:
 
     X : ndarray or CSR of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_targets) in X's dtype, as the loss takes it
-    sample_weight : ndarray of shape (n_samples,) with mean 1, or None
+    sample_weight : float64 ndarray of shape (n_samples,), or None
+    weight_unit : the weight that counts as 1, the mean of all: the scale of weights means nothing
     """
 
     X: object
     y: np.ndarray
     sample_weight: np.ndarray | None = None
+    weight_unit: float = 1.0
 
     @classmethod
     def make(cls, X, y, sample_weight=None):
-        """Bring targets and weights to X's dtype, and weights to mean 1: their scale means nothing."""
+        """Bring X to the form and the targets to the dtype that the kernels take."""
         if sparse.issparse(X):
             X = X.tocsr()
-        y = np.ascontiguousarray(y, dtype=X.dtype)
-        if sample_weight is not None:
-            weights = np.asarray(sample_weight, dtype=np.float64)
-            sample_weight = np.ascontiguousarray(weights / weights.mean(), dtype=X.dtype)
-        return cls(X, y.reshape(len(y), -1), sample_weight)
+        y = np.ascontiguousarray(y, dtype=X.dtype).reshape(len(y), -1)
+        if sample_weight is None:
+            return cls(X, y)
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        return cls(X, y, weights, weights.mean())
 
     @property
     def n_samples(self):
@@ -84,7 +86,10 @@ class Dataset:
 
     def arguments(self):
         """The kernels' arguments for X, y and the weights."""
-        weights = np.empty(0, self.dtype) if self.sample_weight is None else self.sample_weight
+        if self.sample_weight is None:
+            weights = np.empty(0, self.dtype)
+        else:
+            weights = (self.sample_weight / self.weight_unit).astype(self.dtype)
         return *operands(self.X, self.dtype), _read_only(self.y), _read_only(weights)
 
     def blocks(self, dtype):
@@ -94,5 +99,9 @@ class Dataset:
             return
         for start in range(0, self.n_samples, N_ROWS_CAST):
             rows = slice(start, min(start + N_ROWS_CAST, self.n_samples))
-            weights = None if self.sample_weight is None else self.sample_weight[rows].astype(dtype)
-            yield rows, Dataset(self.X[rows].astype(dtype), self.y[rows].astype(dtype), weights)
+            yield rows, self.take(rows, dtype)
+
+    def take(self, rows, dtype):
+        """Some of the rows, converted to another dtype."""
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        return Dataset(self.X[rows].astype(dtype), self.y[rows].astype(dtype), weights, self.weight_unit)

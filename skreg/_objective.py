@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._data import N_ROWS_CAST, Dataset
+from ._distinct import distinct_rows
 from ._evaluate import BLOCK, penalty_terms
 from ._network import Workspace, aligned_empty, offsets
 from .kernels import layout as code
@@ -62,38 +64,41 @@ class FullBatch:
     """
 
     def __init__(self, spec, dataset):
-        self.spec, self.dataset = spec.without_dropout(), dataset
+        self.spec = spec.without_dropout()
         self.l1 = _spread(spec, code.COEF_L1, code.INTERCEPT_L1)
         self._l2 = _spread(spec, code.COEF_L2, code.INTERCEPT_L2)
-        self._workspace = Workspace(
-            self.spec, min(BLOCK, dataset.n_samples), np.float64, dataset.is_sparse
-        )
+        self._rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
+        self._weights = np.zeros(dataset.n_samples)
+        self._weights[self._rows] = weights
+        self._workspace = Workspace(self.spec, min(BLOCK, len(self._rows)), np.float64, dataset.is_sparse)
+        self._dataset = Dataset(dataset.X, dataset.y, self._weights)
         # Converted once where nothing has to be cast, else block by block at every evaluation.
-        self._arguments = dataset.arguments() if dataset.dtype == np.float64 else None
+        self._arguments = self._dataset.arguments() if dataset.dtype == np.float64 else None
 
     def data_terms(self, params):
         """(mean loss, mean activity penalty, gradient of their sum)."""
         from .kernels.entry import loss_gradient
 
-        workspace, spec, n_samples = self._workspace, self.spec, self.dataset.n_samples
+        workspace, spec, n_rows = self._workspace, self.spec, len(self._rows)
         flat = aligned_empty(len(params), np.float64)
         flat[:] = params
         gradient = aligned_empty(len(params), np.float64)
         gradient[:] = 0
         total = np.zeros(2)
-        for arguments in self._blocks():
+        for arguments, rows in self._blocks():
             total += loss_gradient(
-                *arguments, flat, gradient, workspace.layout, spec.penalties, spec.activation, spec.loss,
-                workspace.capacity, len(arguments[6]), 1.0 / n_samples, workspace.work, workspace.panel,
+                *arguments, rows, flat, gradient, workspace.layout, spec.penalties, spec.activation, spec.loss,
+                workspace.capacity, 1.0 / n_rows, workspace.work, workspace.panel,
             )  # fmt: skip
-        return total[0] / n_samples, total[1] / n_samples, gradient
+        return total[0] / n_rows, total[1] / n_rows, gradient
 
     def _blocks(self):
         if self._arguments is not None:
-            yield self._arguments
+            yield self._arguments, self._rows
             return
-        for _, block in self.dataset.blocks(np.dtype(np.float64)):
-            yield block.arguments()
+        for start in range(0, len(self._rows), N_ROWS_CAST):
+            block = self._dataset.take(self._rows[start : start + N_ROWS_CAST], np.dtype(np.float64))
+            yield block.arguments(), np.arange(block.n_samples)
 
     def smooth(self, params):
         """Value and gradient of F without its l1 terms on weights and intercepts."""

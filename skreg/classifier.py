@@ -1,9 +1,10 @@
 """The classification network."""
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -212,14 +213,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             summing to one.
         """
         raw = self._raw_predict(X)
-        if self._multilabel:
-            return expit(raw)
+        # Sigmoids never reach 0 or 1; neither do their roundings here, so that logarithms stay finite.
+        lowest, highest = np.finfo(raw.dtype).tiny, np.nextafter(raw.dtype.type(1), raw.dtype.type(0))
         if self.out_activation_ == "softmax":
-            return softmax(raw, axis=1)
-        return np.hstack([expit(-raw), expit(raw)])[:, : max(len(self.classes_), 1)]
+            return softmax(raw, axis=1).clip(lowest, None)
+        if self._multilabel:
+            return expit(raw).clip(lowest, highest)
+        return expit(np.hstack([-raw, raw])).clip(lowest, highest)[:, : len(self.classes_)]
 
     def predict_log_proba(self, X):
-        """Logarithms of the probabilities of the classes, also where the probabilities round to 0.
+        """Logarithms of the probabilities of the classes; never infinite.
 
         Parameters
         ----------
@@ -231,12 +234,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         log_probability : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        raw = self._raw_predict(X)
-        if self._multilabel:
-            return log_expit(raw)
-        if self.out_activation_ == "softmax":
-            return log_softmax(raw, axis=1)
-        return np.hstack([log_expit(-raw), log_expit(raw)])[:, : max(len(self.classes_), 1)]
+        return np.log(self.predict_proba(X))
 
     def _decide(self, raw):
         """Labels of a raw prediction."""
@@ -254,7 +252,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             y = y.toarray()
         y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
-            y = y.ravel()
+            y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -304,7 +302,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return accuracy_score(y[:, 0], self._decide_codes(raw_prediction), sample_weight=sample_weight)
 
     def _stratify(self, y):
-        return None if self._multilabel else self.classes_[y[:, 0]]
+        if self._multilabel:
+            return None
+        if len(self.classes_) <= 2:
+            return (y[:, 0] == 1).astype(str)  # scikit-learn's messages then name the classes False and True
+        return self.classes_[y[:, 0]]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -78,12 +78,15 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, weights, raw_prediction,
 
 
 @entry
-def loss_gradient(x, x_row, x_col, data, indices, indptr, y, weights, params, gradient, layout, penalties, activation,
-                  loss_code, block_size, n_samples, scale, work, panel, stamp=SOURCE_STAMP):  # fmt: skip
-    """Add the gradient of scale * (losses + activity penalties) to `gradient`; return both sums, unscaled."""
+def loss_gradient(x, x_row, x_col, data, indices, indptr, y, weights, order, params, gradient, layout, penalties,
+                  activation, loss_code, block_size, scale, work, panel, stamp=SOURCE_STAMP):  # fmt: skip
+    """Add the gradient of scale * (losses + activity penalties) over the rows `order` to `gradient`.
+
+    Returns both sums, unscaled.
+    """
     loss, activity = 0.0, 0.0
-    for start in range(0, n_samples, block_size):
-        rows = np.arange(start, min(start + block_size, n_samples))
+    for start in range(0, len(order), block_size):
+        rows = part(order, start, min(block_size, len(order) - start))
         forward(x, x_row, x_col, data, indices, indptr, rows, params, layout, penalties, activation, 0, 0, work, panel)
         activity += activity_penalty(weights, rows, layout, penalties, work)
         loss += output_loss(y, weights, rows, scale, layout, loss_code, work)

@@ -31,18 +31,20 @@ from .views import part
 
 
 @helper
-def _adam(w, gradient, first, second, l1, l2, step, prox_step, beta_1, beta_2, epsilon):
+def _adam(w, gradient, first, second, l1, l2, step, prox_step, beta_1, rest_1, beta_2, rest_2, epsilon):
     """Adam (Kingma & Ba 2015, arXiv:1412.6980), with a proximal step in the metric of Adam.
 
     `step` holds the corrections of both moments, `prox_step` that of the second one only: where the
     gradient stands still, the corrected first moment is that gradient, so the l1 term must not be
     enlarged by its correction. A weight is stationary exactly where |mean gradient| <= l1.
+
+    `rest_1` and `rest_2` are 1 - beta_1 and 1 - beta_2, rounded once: 1 - float32(0.999) is off by 1e-5.
     """
     one = w.dtype.type(1)
     for i in range(len(w)):
         g = gradient[i] + l2 * w[i]
-        m = beta_1 * first[i] + (one - beta_1) * g
-        v = beta_2 * second[i] + (one - beta_2) * (g * g)
+        m = beta_1 * first[i] + rest_1 * g
+        v = beta_2 * second[i] + rest_2 * (g * g)
         first[i] = m
         second[i] = v
         inverse = one / (math.sqrt(v) + epsilon)
@@ -106,8 +108,9 @@ def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, 
             w, g, first = part(params, start, size), part(gradient, start, size), part(state, start, size)
             if optimizer == ADAM:
                 second = part(state, len(params) + start, size)
-                _adam(w, g, first, second, l1, l2, kind(step), kind(prox_step), kind(rates[BETA_1]),
-                      kind(rates[BETA_2]), kind(rates[EPSILON]))  # fmt: skip
+                _adam(w, g, first, second, l1, l2, kind(step), kind(prox_step),
+                      kind(rates[BETA_1]), kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]),
+                      kind(rates[EPSILON]))  # fmt: skip
             elif optimizer == NESTEROV:
                 _nesterov(w, part(ahead, start, size), g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
             else:
