@@ -17,12 +17,12 @@ def logistic(z):
 def add_intercepts_and_activate(row, intercepts, code):
     """row = activation(row + intercepts), in place; `code` IDENTITY also serves the output layer."""
     n = len(intercepts)
+    zero, one = row.dtype.type(0), row.dtype.type(1)
     if code == RELU:
-        zero = row.dtype.type(0)
         for j in range(n):
             z = row[j] + intercepts[j]
-            # The comparison is this way round so that a NaN stays one and divergence is seen.
-            row[j] = zero if z < zero else z
+            # A product, not a choice of z: it is vectorised, and a NaN stays one.
+            row[j] = z * (one if z > zero else zero)
     elif code == TANH:
         for j in range(n):
             row[j] = math.tanh(row[j] + intercepts[j])
@@ -41,7 +41,7 @@ def multiply_by_derivative(delta, activation, code):
     zero, one = delta.dtype.type(0), delta.dtype.type(1)
     if code == RELU:
         for j in range(n):
-            delta[j] = zero if activation[j] == zero else delta[j]
+            delta[j] *= one if activation[j] > zero else zero
     elif code == TANH:
         for j in range(n):
             delta[j] *= one - activation[j] * activation[j]

@@ -10,7 +10,8 @@ elements that stay in registers while the depth k runs:
 - AVX2, SSE and NEON have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
 
 B is read in place where its rows are contiguous and a tile is full, else from a packed panel of
-DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level cache.
+DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level cache. HEIGHT rows
+of A at a time, 256 or 512 KiB, stay in the second-level cache while the panels pass.
 """
 
 import numpy as np
@@ -18,29 +19,21 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper
-from .simd import BOOL, VECTOR_BYTES, Vectors, ir
+from .packing import pack_panel
+from .simd import BOOL, VECTOR_BYTES, Vectors, ir, lanes_of
 from .views import part
 
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
 DEPTH = 256
+HEIGHT = 256
+_ALIAS_VECTORS = 1024 // VECTOR_BYTES
 _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
 
 
 def panel_size(dtype):
     """Elements of the scratch panel that `product` needs."""
     return DEPTH * VECTORS * _LANES[np.dtype(dtype)]
-
-
-@intrinsic
-def _lanes(context, array):
-    """Elements of the array's dtype in one vector register, as a compile-time constant."""
-    count = VECTOR_BYTES // (4 if array.dtype == types.float32 else 8)
-
-    def emit(ctx, builder, signature, args):
-        return ctx.get_constant(types.intp, count)
-
-    return types.intp(array), emit
 
 
 def _emit_tile(builder, vec, vectors, arguments):
@@ -140,23 +133,6 @@ _tile_1, _tile_2 = _make_tile(1), _make_tile(2)
 
 
 @helper
-def _pack_panel(b, b_start, b_row, b_col, depth, columns, panel, width):
-    """Copy B[:depth, :columns] to consecutive rows of `width`, zeros behind them."""
-    for k in range(depth):
-        row = part(panel, k * width, width)
-        start = b_start + k * b_row
-        if b_col == 1:
-            source = part(b, start, columns)
-            for j in range(columns):
-                row[j] = source[j]
-        else:
-            for j in range(columns):
-                row[j] = b[start + j * b_col]
-        for j in range(columns, width):
-            row[j] = 0
-
-
-@helper
 def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add):
     """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
     if a_col == 1 and b_row == 1:
@@ -188,6 +164,18 @@ def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start,
 
 
 @helper
+def _multiply_panel(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, columns, wide, add):
+    """C[:, :columns] = or += A B for one panel of B, tile by tile."""
+    for i in range(0, m, ROWS):
+        rows = min(ROWS, m - i)
+        a_at, c_at = a_start + i * a_row, c_start + i * c_row
+        if wide:
+            _tile_2(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add)
+        else:
+            _tile_1(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add)
+
+
+@helper
 def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add):
     """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n).
 
@@ -203,22 +191,20 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
     if n == 1:
         _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add)
         return
-    lanes = _lanes(c)
+    lanes = lanes_of(c)
+    alias = _ALIAS_VECTORS * lanes
     for k0 in range(0, depth, DEPTH):
         k_count = min(DEPTH, depth - k0)
-        for j in range(0, n, VECTORS * lanes):
-            columns = min(VECTORS * lanes, n - j)
-            width = VECTORS * lanes if columns > lanes else lanes
-            right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
-            if b_col != 1 or columns != width:
-                _pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, width)
-                right, r_start, r_row = panel, 0, width
-            for i in range(0, m, ROWS):
-                rows = min(ROWS, m - i)
-                a_at, c_at = a_start + i * a_row + k0 * a_col, c_start + i * c_row + j
-                if width > lanes:
-                    _tile_2(a, a_at, a_row, a_col, right, r_start, r_row, c, c_at, c_row, k_count, rows, columns,
-                            add or k0 > 0)  # fmt: skip
-                else:
-                    _tile_1(a, a_at, a_row, a_col, right, r_start, r_row, c, c_at, c_row, k_count, rows, columns,
-                            add or k0 > 0)  # fmt: skip
+        for i0 in range(0, m, HEIGHT):
+            height = min(HEIGHT, m - i0)
+            for j in range(0, n, VECTORS * lanes):
+                columns = min(VECTORS * lanes, n - j)
+                width = VECTORS * lanes if columns > lanes else lanes
+                right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
+                # Rows a multiple of 1 KiB apart share few cache sets and would drive each other out.
+                if b_col != 1 or columns != width or (b_row % alias == 0 and m > 2 * ROWS):
+                    pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, width)
+                    right, r_start, r_row = panel, 0, width
+                _multiply_panel(a, a_start + i0 * a_row + k0 * a_col, a_row, a_col, right, r_start, r_row,
+                                c, c_start + i0 * c_row + j, c_row, height, k_count, columns, width > lanes,
+                                add or k0 > 0)  # fmt: skip

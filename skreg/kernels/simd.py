@@ -8,6 +8,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 INT32 = ir.IntType(32)
 BOOL = ir.IntType(1)
@@ -41,6 +42,16 @@ class Vectors:
         return self.builder.load(
             self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
         )
+
+    def store(self, value, pointer):
+        self.builder.store(
+            value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
+        )
+
+    def shuffle(self, first, second, lanes):
+        """Lanes of two vectors one after the other, chosen by number."""
+        mask = ir.Constant(ir.VectorType(INT32, len(lanes)), [ir.Constant(INT32, i) for i in lanes])
+        return self.builder.shuffle_vector(first, second, mask)
 
     def broadcast(self, scalar):
         first = self.builder.insert_element(self._undefined, scalar, ir.Constant(INT32, 0))
@@ -89,3 +100,14 @@ class Vectors:
         pointer = self.builder.bitcast(pointer, self.type.as_pointer())
         align = ir.Constant(INT32, self.bits // 8)
         self._masked("store", ir.VoidType(), [value, pointer, align, mask])
+
+
+@intrinsic
+def lanes_of(context, array):
+    """Elements of the array's dtype in one vector register, as a compile-time constant."""
+    count = VECTOR_BYTES // (4 if array.dtype == types.float32 else 8)
+
+    def emit(ctx, builder, signature, args):
+        return ctx.get_constant(types.intp, count)
+
+    return types.intp(array), emit
