@@ -1,6 +1,5 @@
 """What both estimators share: parameters -> checked data -> specification -> solver -> fitted attributes."""
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
@@ -15,6 +14,7 @@ from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_con
 from ._data import Dataset
 from ._network import pack, unpack
 from ._spec import OUT_ACTIVATIONS, make_spec
+from ._warn import warn
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -340,10 +340,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         else:
             batch_size = min(self.batch_size, n_samples)
             if self.batch_size > n_samples:
-                warnings.warn(
+                warn(
                     f"batch_size={self.batch_size} is larger than the {n_samples} training samples. It is going to be "
-                    "clipped",
-                    stacklevel=6,
+                    "clipped"
                 )
         names = StochasticOptions.__dataclass_fields__.keys() - {"batch_size", "incremental", "learning_rate"}
         return StochasticOptions(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 # Reassociation lets sums be vectorised and contraction makes fused multiply-adds. "nnan" and "ninf"
 # stay off: a diverging fit is recognised by its NaN.
@@ -49,10 +50,16 @@ class _ForgivingCache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         try:
-            return super().load_overload(sig, target_context)
+            # What numba does, except that it first loads all that the compiler knows, which takes a
+            # tenth of a second in each new process; finished machine code needs only the runtime.
+            rtsys.initialize(target_context)
+            compiled = self._load_overload(sig, target_context)
         except Exception:  # a damaged pickle may raise almost anything: compile again
             self._forget()
-            return None
+            compiled = None
+        if compiled is None:
+            target_context.refresh()
+        return compiled
 
     def save_overload(self, sig, data):
         try:

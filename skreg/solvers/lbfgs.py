@@ -6,19 +6,27 @@ the bounds make zeros exact. Without l1 terms this is plain L-BFGS.
 Byrd, Lu, Nocedal & Zhu (1995), doi:10.1137/0916069.
 """
 
-import warnings
+from functools import cache
 
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 
 from .._objective import FullBatch
+from .._warn import warn
 from ..exceptions import DivergenceError
 
 # Stands for a value that is not finite while the line search looks for a shorter step.
 _FAR_TOO_LARGE = 1e200
 # A linear model's problem is convex and cheap: it is solved as exactly as Lasso would be.
 LINEAR_TOL = 1e-6
+
+
+@cache
+def _threadpools():
+    """The thread pools of the loaded libraries; finding them takes a millisecond."""
+    return ThreadpoolController()
 
 
 class _Split:
@@ -106,18 +114,20 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol):
     interrupted, result = False, None
     gtol = min(tol, LINEAR_TOL) if spec.is_linear else tol
     try:
-        run.begin(x)
-        result = minimize(
-            run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
-            options={
-                "maxiter": max_iter, "maxfun": max_fun, "gtol": gtol, "maxcor": 10,
-                # Networks also stop when F stands still, as in scikit-learn: 2.2e-9 at the default tol.
-                "ftol": 0.0 if spec.is_linear else 2.2e-5 * tol,
-            },
-        )  # fmt: skip
+        # SciPy's vector operations are too short for BLAS threads, and would differ with their number.
+        with _threadpools().limit(limits=1, user_api="blas"):
+            run.begin(x)
+            result = minimize(
+                run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
+                options={
+                    "maxiter": max_iter, "maxfun": max_fun, "gtol": gtol, "maxcor": 10,
+                    # Networks also stop when F stands still, as in scikit-learn: 2.2e-9 at the default tol.
+                    "ftol": 0.0 if spec.is_linear else 2.2e-5 * tol,
+                },
+            )  # fmt: skip
     except KeyboardInterrupt:
         interrupted = True
-        warnings.warn("Training interrupted by user; the weights of the last iteration were kept.", stacklevel=4)
+        warn("Training interrupted by user; the weights of the last iteration were kept.")
     if result is not None:
         run.accepted = split.params(result.x)
     params[:] = monitor.best_params if monitor.early_stopping else run.accepted
@@ -137,4 +147,4 @@ def _warn_unless_converged(result, objective, params, gtol, max_iter, monitor):
         if residual <= 10 * gtol or gtol == 0.0:
             return  # the line search came to the end of what float64 can resolve
         reason = f"its line search could not get below a KKT residual of {residual:.1e}. Scale the data, or raise tol"
-    warnings.warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning, stacklevel=5)
+    warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning)

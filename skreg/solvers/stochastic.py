@@ -1,6 +1,5 @@
 """Mini-batch training: compiled epochs within a Python loop that can be interrupted between them."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._evaluate import evaluate
 from .._network import Workspace, aligned_empty
+from .._warn import warn
 from ..exceptions import DivergenceError
 from ..kernels import layout as code
 from .schedules import LearningRate
@@ -159,16 +159,15 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
             if options.incremental:
                 break
             if n_iter == options.max_iter:
-                warnings.warn(
+                warn(
                     f"Stochastic Optimizer: Maximum iterations ({n_iter}) reached and the optimization hasn't "
                     "converged yet.",
                     ConvergenceWarning,
-                    stacklevel=4,
                 )
     except KeyboardInterrupt:
         interrupted = True
         good.restore(params, state.moments)
-        warnings.warn("Training interrupted by user; the weights of the last whole epoch were kept.", stacklevel=4)
+        warn("Training interrupted by user; the weights of the last whole epoch were kept.")
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
@@ -179,4 +178,4 @@ def _report_divergence(epoch, learning_rate, early_stopping):
     error = DivergenceError(epoch, learning_rate)
     if not early_stopping:
         raise error
-    warnings.warn(f"{error} The best weights so far were restored.", ConvergenceWarning, stacklevel=5)
+    warn(f"{error} The best weights so far were restored.", ConvergenceWarning)
