@@ -12,15 +12,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
-from ._network import pack, unpack
-from ._spec import OUT_ACTIVATIONS, make_spec
+from ._network import pack, units_of, unpack
+from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
 from ._warn import warn
+from .exceptions import DivergenceError
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _SHARE = Interval(Real, 0, 1, closed="both")
 _RATE = Interval(Real, 0, 1, closed="left")
 _COUNT = Interval(Integral, 1, None, closed="left")
+
+
+def _copy(curve):
+    return None if curve is None else list(curve)
 
 
 def _is_stochastic(estimator):
@@ -71,7 +76,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     # What a subclass says of its targets -------------------------------------------------------
 
     @abstractmethod
-    def _validate_target(self, y, *, new_classes):
+    def _loss_parameter(self):
+        """Name of the loss that the parameters ask for, or None where the targets decide."""
+
+    @abstractmethod
+    def _validate_target(self, y, loss, new_classes):
         """(y as the loss takes it, of shape (n_samples, n_targets); number of outputs; name of the loss)."""
 
     @abstractmethod
@@ -148,24 +157,37 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
 
     def _fit(self, X, y, sample_weight, validation, *, incremental):
-        make_spec(self, 1, 1, "squared_error")  # refuse what can be refused before looking at the data
+        # Refuse what can be refused before looking at the data.
+        make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
         self._check_validation_arguments(validation, incremental)
+        before = dict(vars(self))
+        try:
+            self._fit_data(X, y, sample_weight, validation, incremental)
+        except DivergenceError:
+            raise  # the last finite weights are kept
+        except BaseException:  # a fit that could not be made leaves what was there before
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit_data(self, X, y, sample_weight, validation, incremental):
         going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32),
-            y_numeric=False, reset=not going_on,
-        )  # fmt: skip
-        if sample_weight is not None:
-            sample_weight = self._check_weights("sample_weight", sample_weight, X)
-        target, n_outputs, loss = self._validate_target(y, new_classes=not going_on and not incremental)
-        sample_weight = self._combine_weights(y, sample_weight)
-        spec = make_spec(self, X.shape[1], n_outputs, loss)
-        self._start(spec, X.dtype, going_on)
-        held_out = self._validation_data(validation, X)
+        X, y = self._validate_X_y(X, y, reset=not going_on)
+        target, n_outputs, loss = self._validate_target(y, self._loss_parameter(), not going_on and not incremental)
+        sample_weight = self._weights("sample_weight", sample_weight, X, y)
+        hidden = hidden_units(self.hidden_layer_sizes)
+        spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss)
+        self._start(spec, loss, X.dtype, going_on)
+        held_out = self._validation_data(validation, X, loss)
         if self.early_stopping and held_out is None:
             X, target, sample_weight, held_out = self._split(X, target, sample_weight)
         self._solve(spec, Dataset.make(X, target, sample_weight), held_out, incremental)
-        return self
+
+    def _validate_X_y(self, X, y, *, reset, dtype=(np.float64, np.float32)):
+        return validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtype, y_numeric=False, reset=reset
+        )
 
     def _check_validation_arguments(self, validation, incremental):
         X_val, y_val, sample_weight_val = validation
@@ -181,15 +203,18 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                     "early_stopping=True needs validation data: give X_val and y_val, or validation_fraction > 0."
                 )
 
-    def _check_weights(self, name, sample_weight, X):
-        weights = check_sample_weight(sample_weight, X, dtype=np.float64)
-        if weights.min() < 0:
-            raise ValueError(f"Negative values in data passed to `{name}`: weights must be >= 0.")
-        if not weights.any():
+    def _weights(self, name, sample_weight, X, y):
+        """Checked sample weights times class weights, or None."""
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+            if sample_weight.min() < 0:
+                raise ValueError(f"Negative values in data passed to `{name}`: weights must be >= 0.")
+        weights = self._combine_weights(y, sample_weight)
+        if weights is not None and not weights.any():
             raise ValueError(f"{name} is zero everywhere: at least one weight must be positive.")
         return weights
 
-    def _start(self, spec, dtype, going_on):
+    def _start(self, spec, loss, dtype, going_on):
         """Initial weights, or a check that the old ones still fit."""
         shapes = list(zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True))
         if not going_on:
@@ -197,7 +222,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self._initialize(spec, rng, dtype)
             self._draw_seeds(rng)
             self._forget_history()
-        elif [np.shape(coef) for coef in self.coefs_] != shapes:
+        elif units_of(self.coefs_, self.intercepts_) != spec.layer_units:
             found = [np.shape(coef) for coef in self.coefs_]
             raise ValueError(
                 f"The weights of the previous fit have shapes {found}, but parameters and data now need {shapes}: "
@@ -209,6 +234,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self._forget_history()
         self.n_outputs_ = spec.layer_units[-1]
         self.n_layers_ = len(spec.layer_units)
+        self.out_activation_ = OUT_ACTIVATIONS[loss]
+        self._fitted_activation = self.activation
 
     def _draw_seeds(self, rng):
         """Seeds of the validation split and of shuffling and dropout; they stay for warm starts."""
@@ -232,30 +259,30 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     # Validation data ---------------------------------------------------------------------------
 
-    def _validation_data(self, validation, X):
+    def _validation_data(self, validation, X, loss):
+        if validation[0] is None:
+            return None
+        try:
+            return self._make_validation(*self._validate_held_out(*validation, X.dtype, loss))
+        except ValueError as error:
+            raise ValueError(f"In the validation data (X_val, y_val, sample_weight_val): {error}") from error
+
+    def _validate_held_out(self, X_val, y_val, weights, dtype, loss):
+        X_val, y_val = self._validate_X_y(X_val, y_val, reset=False, dtype=dtype)
+        target, n_outputs, _ = self._validate_target(y_val, loss, False)
+        if n_outputs != self.n_outputs_:
+            raise ValueError(f"y has {n_outputs} outputs, but the training data have {self.n_outputs_}.")
+        if self.early_stopping and X_val.shape[0] < 2:
+            raise ValueError("The validation set is too small: early stopping needs at least 2 rows, got 1.")
+        return X_val, target, self._weights("sample_weight", weights, X_val, y_val)
+
+    def _make_validation(self, X, target, weights):
         from .solvers.monitor import Validation
 
-        X_val, y_val, weights = validation
-        if X_val is None:
-            return None
-        X_val, y_val = validate_data(
-            self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, y_numeric=False,
-            reset=False,
-        )  # fmt: skip
-        if weights is not None:
-            weights = self._check_weights("sample_weight_val", weights, X_val)
-        target, n_outputs, _ = self._validate_target(y_val, new_classes=False)
-        if n_outputs != self.n_outputs_:
-            raise ValueError(f"y_val has {n_outputs} outputs, but y has {self.n_outputs_}.")
-        return self._make_validation(Validation, X_val, target, self._combine_weights(y_val, weights))
-
-    def _make_validation(self, cls, X, target, weights):
-        return cls(Dataset.make(X, target, weights), lambda raw: self._score_raw(target, raw, weights))
+        return Validation(Dataset.make(X, target, weights), lambda raw: self._score_raw(target, raw, weights))
 
     def _split(self, X, target, weights):
         """Set `validation_fraction` of the rows aside."""
-        from .solvers.monitor import Validation
-
         arrays = [X, target] if weights is None else [X, target, weights]
         parts = train_test_split(
             *arrays, test_size=self.validation_fraction, random_state=self._seeds["split"],
@@ -272,7 +299,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 raise ValueError(
                     f"All sample weights in the {name} part of the early-stopping split are zero: give X_val and y_val."
                 )
-        return X, target, weights, self._make_validation(Validation, X_val, target_val, weights_val)
+        return X, target, weights, self._make_validation(X_val, target_val, weights_val)
 
     # Training ----------------------------------------------------------------------------------
 
@@ -280,7 +307,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         from .solvers.monitor import History, Monitor
 
         history = History(
-            self.loss_curve_, self.validation_loss_curve_, self.validation_scores_, self.best_loss_,
+            list(self.loss_curve_), _copy(self.validation_loss_curve_), _copy(self.validation_scores_), self.best_loss_,
             self.best_validation_score_, self._no_improvement_count,
         )  # fmt: skip
         monitor = Monitor(
@@ -288,7 +315,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             n_iter_no_change=self.n_iter_no_change, verbose=self.verbose,
         )  # fmt: skip
         dtype = np.float64 if self.solver == "lbfgs" else dataset.dtype
-        params = pack([np.asarray(c) for c in self.coefs_], [np.asarray(b) for b in self.intercepts_], dtype)
+        params = pack(self.coefs_, self.intercepts_, dtype)
         self.n_iter_, self.interrupted_ = 0, False
         try:
             if self.solver == "lbfgs":
@@ -353,41 +380,34 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     # After fitting -----------------------------------------------------------------------------
 
-    def _fitted_spec(self):
-        check_is_fitted(self)
-        return make_spec(self, self.coefs_[0].shape[0], self.n_outputs_, self._loss_name())
-
-    def _loss_name(self):
-        """Name of the loss of the fitted network."""
-        link = {activation: loss for loss, activation in OUT_ACTIVATIONS.items()}
-        return link[self.out_activation_]
-
-    def _flat_params(self, dtype=None):
-        dtype = self.coefs_[0].dtype if dtype is None else dtype
-        return pack(self.coefs_, self.intercepts_, dtype)
-
     def _raw_predict(self, X):
-        """Output of the last layer before the link, shape (n_samples, n_outputs)."""
+        """Output of the last layer before the link, shape (n_samples, n_outputs).
+
+        It depends on the fitted attributes alone, whatever `set_params` was called with since.
+        """
         from ._evaluate import raw_prediction
 
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
-        return raw_prediction(self._fitted_spec(), self._flat_params(), X)
+        spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activation_at_fit())
+        return raw_prediction(spec, pack(self.coefs_, self.intercepts_, self.coefs_[0].dtype), X)
+
+    def _activation_at_fit(self):
+        return getattr(self, "_fitted_activation", self.activation)
 
     def _full_batch(self, X, y, sample_weight):
+        """The objective on these data with the current penalties, and the fitted parameters."""
         from ._objective import FullBatch
 
         check_is_fitted(self)
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32),
-            y_numeric=False, reset=False,
-        )  # fmt: skip
-        if sample_weight is not None:
-            sample_weight = self._check_weights("sample_weight", sample_weight, X)
-        target, n_outputs, _ = self._validate_target(y, new_classes=False)
+        X, y = self._validate_X_y(X, y, reset=False)
+        loss = {activation: name for name, activation in OUT_ACTIVATIONS.items()}[self.out_activation_]
+        target, n_outputs, _ = self._validate_target(y, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
-        return FullBatch(self._fitted_spec(), Dataset.make(X, target, self._combine_weights(y, sample_weight)))
+        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss, self._activation_at_fit())
+        batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
+        return batch, pack(self.coefs_, self.intercepts_, np.float64)
 
     def objective(self, X, y, sample_weight=None):
         """Value of the training objective at the fitted weights, on any data, and its terms.
@@ -409,8 +429,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             Named tuple of floats: `value`, and its terms `loss`, `weights`, `biases`, `activity`. It
             is without dropout, and computed in float64.
         """
-        batch = self._full_batch(X, y, sample_weight)
-        return batch.terms(self._flat_params(np.float64))
+        batch, params = self._full_batch(X, y, sample_weight)
+        return batch.terms(params)
 
     def kkt_residual(self, X, y, sample_weight=None):
         """How far the fitted weights are from optimal on these data: 0 at a stationary point.
@@ -434,7 +454,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         residual : float
             In units of the objective per unit of weight.
         """
-        return self._full_batch(X, y, sample_weight).kkt_residual(self._flat_params(np.float64))
+        batch, params = self._full_batch(X, y, sample_weight)
+        return batch.kkt_residual(params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

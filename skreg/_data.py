@@ -70,6 +70,8 @@ class Dataset:
         if sample_weight is None:
             return cls(X, y)
         weights = np.asarray(sample_weight, dtype=np.float64)
+        # By a power of two, which is exact, lest the sum of huge or tiny weights leave the numbers.
+        weights = np.ldexp(weights, -np.frexp(weights.max())[1])
         return cls(X, y, weights, weights.mean())
 
     @property

@@ -26,6 +26,18 @@ def offsets(layer_units):
     return places, at
 
 
+def units_of(coefs, intercepts):
+    """Units of each layer, inputs first, of weights and intercepts that fit together."""
+    shapes = [np.shape(coef) for coef in coefs]
+    chained = all(len(shape) == 2 for shape in shapes) and all(a[1] == b[0] for a, b in pairwise(shapes))
+    if not chained or [np.shape(b) for b in intercepts] != [(shape[1],) for shape in shapes]:
+        raise ValueError(
+            f"coefs_ and intercepts_ do not make a network: their shapes are {shapes} and "
+            f"{[np.shape(b) for b in intercepts]}."
+        )
+    return (shapes[0][0], *(shape[1] for shape in shapes))
+
+
 def pack(coefs, intercepts, dtype):
     """Flat parameter vector of weights and intercepts, layer by layer."""
     params = aligned_empty(sum(c.size for c in coefs) + sum(b.size for b in intercepts), dtype)

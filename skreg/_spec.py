@@ -3,6 +3,7 @@
 Everything that can be refused without looking at the data's values is refused here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -64,8 +65,8 @@ class Spec:
 
 def hidden_units(hidden_layer_sizes):
     """`hidden_layer_sizes` as a tuple of positive ints; () is the linear model."""
-    sizes = hidden_layer_sizes if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
-    sizes = list(sizes)
+    is_sequence = isinstance(hidden_layer_sizes, Sequence | np.ndarray) and not isinstance(hidden_layer_sizes, str)
+    sizes = list(hidden_layer_sizes) if is_sequence and np.ndim(hidden_layer_sizes) else [hidden_layer_sizes]
     if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
         raise InvalidParameterError(
             f"hidden_layer_sizes must be a whole number > 0 or a sequence of them, got {hidden_layer_sizes!r}."
@@ -140,12 +141,17 @@ def _refuse_contradictions(estimator, n_hidden, table):
         )
 
 
-def make_spec(estimator, n_features, n_outputs, loss):
-    """Specification of the network that `estimator`'s parameters describe for data of this shape."""
-    hidden = hidden_units(estimator.hidden_layer_sizes)
+def make_spec(estimator, layer_units, loss, activation=None):
+    """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties."""
     return Spec(
-        layer_units=(n_features, *hidden, n_outputs),
-        activation=ACTIVATION_CODES[estimator.activation],
+        layer_units=tuple(layer_units),
+        activation=ACTIVATION_CODES[activation or estimator.activation],
         loss=LOSS_CODES[loss],
-        penalties=make_penalties(estimator, len(hidden)),
+        penalties=make_penalties(estimator, len(layer_units) - 2),
     )
+
+
+def prediction_spec(layer_units, activation):
+    """Specification that is enough for a forward pass."""
+    table = np.zeros((len(layer_units) - 1, code.N_PENALTIES))
+    return Spec(tuple(layer_units), ACTIVATION_CODES[activation], code.SQUARED_ERROR, table)

@@ -1,5 +1,7 @@
 """The classification network."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
@@ -12,7 +14,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from ._base import BaseMLP, _is_stochastic
 from ._compat import StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
-from ._spec import OUT_ACTIVATIONS
 
 
 @shared_docs(
@@ -219,7 +220,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return softmax(raw, axis=1).clip(lowest, None)
         if self._multilabel:
             return expit(raw).clip(lowest, highest)
-        return expit(np.hstack([-raw, raw])).clip(lowest, highest)[:, : len(self.classes_)]
+        if len(self.classes_) == 1:
+            return np.ones_like(raw)
+        return expit(np.hstack([-raw, raw])).clip(lowest, highest)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes; never infinite.
@@ -247,7 +250,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return raw.argmax(axis=1)
         return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
 
-    def _validate_target(self, y, *, new_classes):
+    def _loss_parameter(self):
+        return None
+
+    def _validate_target(self, y, loss, new_classes):
         if hasattr(y, "toarray"):
             y = y.toarray()
         y = np.asarray(y)
@@ -265,16 +271,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if kind.startswith("multilabel") != self._multilabel:
             raise ValueError(f"y is {kind}, but the classes {self.classes_} were fitted on another kind of target.")
         if self._multilabel:
-            return self._encoded(y, y.shape[1], "binary_log_loss")
+            return y, y.shape[1], "binary_log_loss"
         self._check_known(y)
-        codes = np.searchsorted(self.classes_, y)
+        codes = np.searchsorted(self.classes_, y).reshape(-1, 1)
         if len(self.classes_) > 2:
-            return self._encoded(codes, len(self.classes_), "multinomial_log_loss")
-        return self._encoded(codes, 1, "binary_log_loss")
-
-    def _encoded(self, y, n_outputs, loss):
-        self.out_activation_ = OUT_ACTIVATIONS[loss]
-        return y.reshape(len(y), -1), n_outputs, loss
+            return codes, len(self.classes_), "multinomial_log_loss"
+        return codes, 1, "binary_log_loss"
 
     def _check_known(self, y):
         found = unique_labels(y)
@@ -292,9 +294,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _combine_weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
+        self._check_class_weight()
         y = y.toarray() if hasattr(y, "toarray") else y
         weights = compute_sample_weight(self.class_weight, y)
         return weights if sample_weight is None else weights * sample_weight
+
+    def _check_class_weight(self):
+        dicts = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
+        for weights in dicts:
+            for label, weight in weights.items() if isinstance(weights, dict) else ():
+                if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+                    raise ValueError(
+                        f"class_weight must be a finite number >= 0 for each class, got {weight!r} for {label!r}."
+                    )
 
     def _score_raw(self, y, raw_prediction, sample_weight):
         if self._multilabel:

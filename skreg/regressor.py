@@ -8,7 +8,6 @@ from sklearn.utils import column_or_1d
 from ._base import BaseMLP
 from ._compat import StrOptions
 from ._docs import shared_docs
-from ._spec import OUT_ACTIVATIONS
 
 
 @shared_docs(
@@ -159,17 +158,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _link(self, raw):
         return np.exp(raw) if self.out_activation_ == "exp" else raw
 
-    def _validate_target(self, y, *, new_classes):
+    def _loss_parameter(self):
+        return self.loss
+
+    def _validate_target(self, y, loss, new_classes):
         y = np.asarray(y)
         if y.dtype.kind not in "fiub":
             y = y.astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(len(y), -1)
-        if self.loss == "poisson" and y.min() < 0:
+        if loss == "poisson" and y.min() < 0:
             raise ValueError(f"loss='poisson' needs y >= 0, got a smallest value of {y.min()!s}.")
-        self.out_activation_ = OUT_ACTIVATIONS[self.loss]
-        return y, y.shape[1], self.loss
+        return y, y.shape[1], loss
 
     def _score_raw(self, y, raw_prediction, sample_weight):
         return r2_score(y, self._link(raw_prediction), sample_weight=sample_weight)
