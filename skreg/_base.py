@@ -1,6 +1,7 @@
 """What both estimators share: parameters -> checked data -> specification -> solver -> fitted attributes."""
 
 from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -160,16 +161,22 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         # Refuse what can be refused before looking at the data.
         make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
         self._check_validation_arguments(validation, incremental)
+        with self._unchanged_on_error():
+            self._fit_data(X, y, sample_weight, validation, incremental)
+        return self
+
+    @contextmanager
+    def _unchanged_on_error(self):
+        """A fit that could not be made leaves the estimator as it was."""
         before = dict(vars(self))
         try:
-            self._fit_data(X, y, sample_weight, validation, incremental)
+            yield
         except DivergenceError:
             raise  # the last finite weights are kept
-        except BaseException:  # a fit that could not be made leaves what was there before
+        except BaseException:
             vars(self).clear()
             vars(self).update(before)
             raise
-        return self
 
     def _fit_data(self, X, y, sample_weight, validation, incremental):
         going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
@@ -350,7 +357,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         state = None if self._optimizer_state is None else OptimizerState(**self._optimizer_state)
         if state is None or not state.fits(options, params):
             state = OptimizerState.start(options, params)
-        state.moments = state.moments.astype(params.dtype, copy=False)
+        state = state.resumed(options, params.dtype)
         try:
             self.n_iter_, self.interrupted_ = fit_stochastic(
                 spec, options, dataset, params, state, self._seeds["training"], monitor

@@ -86,8 +86,7 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
     entries = [value] * n_layers if np.ndim(value) == 0 else list(value)
     if len(entries) != n_layers:
         raise InvalidParameterError(
-            f"{name} has {len(entries)} entries, but the network has {n_layers} {layers}: "
-            f"give one number, or {n_layers} of them."
+            f"{name} must be a number or have one entry for each of the {n_layers} {layers}, got {value!r}."
         )
     for entry in [value] if np.ndim(value) == 0 else entries:
         if not isinstance(entry, Real) or not 0 <= entry <= upper or not np.isfinite(entry):

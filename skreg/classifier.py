@@ -180,9 +180,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported by partial_fit, which sees only a part of the data: compute "
                 "the weights with sklearn.utils.class_weight.compute_class_weight and give them as a dict."
             )
-        if check_partial_fit_first_call(self, classes):
-            self._multilabel = type_of_target(y).startswith("multilabel")
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
+        with self._unchanged_on_error():
+            if check_partial_fit_first_call(self, classes):
+                self._multilabel = type_of_target(y).startswith("multilabel")
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
 
     def predict(self, X):
         """Predict class labels.

@@ -1,6 +1,6 @@
 """Mini-batch training: compiled epochs within a Python loop that can be interrupted between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -32,6 +32,10 @@ class StochasticOptions:
     incremental: bool
 
     @property
+    def schedule(self):
+        return self.learning_rate, float(self.learning_rate_init)
+
+    @property
     def optimizer(self):
         if self.solver == "adam":
             return code.ADAM
@@ -45,6 +49,7 @@ class OptimizerState:
     optimizer: int
     moments: np.ndarray  # two vectors one after the other: Adam's moments; SGD's velocity in the first
     learning_rate: float
+    schedule: tuple  # (kind, initial learning rate) that `learning_rate` comes from
     n_epochs: int = 0
     n_steps: int = 0
     n_samples_seen: int = 0
@@ -53,10 +58,19 @@ class OptimizerState:
     def start(cls, options, params):
         moments = aligned_empty(2 * len(params), params.dtype)
         moments[:] = 0
-        return cls(options.optimizer, moments, options.learning_rate_init)
+        return cls(options.optimizer, moments, options.learning_rate_init, options.schedule)
 
     def fits(self, options, params):
         return self.optimizer == options.optimizer and len(self.moments) == 2 * len(params)
+
+    def resumed(self, options, dtype):
+        """A copy to go on from, which starts its schedule anew where the parameters ask for another."""
+        moments = aligned_empty(len(self.moments), dtype)
+        moments[:] = self.moments
+        changed = replace(self, moments=moments)
+        if self.schedule != options.schedule:
+            changed = replace(changed, learning_rate=options.learning_rate_init, schedule=options.schedule)
+        return changed
 
 
 class _LastGood:
