@@ -108,8 +108,11 @@ early_stopping : bool, default=False
 validation_fraction : float, default=0.1
     Share of the training data that is set aside for `early_stopping`, in (0, 1).
 
-beta_1, beta_2 : float, default=0.9, 0.999
-    Decay rates of Adam's moments, in [0, 1).
+beta_1 : float, default=0.9
+    Decay rate of Adam's first moment, in [0, 1).
+
+beta_2 : float, default=0.999
+    Decay rate of Adam's second moment, in [0, 1).
 
 epsilon : float, default=1e-8
     Term in Adam's denominator.

@@ -64,11 +64,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skreg import MLPClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> network = MLPClassifier((16,), penalty="elasticnet", alpha=0.003, max_iter=400, random_state=0)
+    >>> network = MLPClassifier(
+    ...     (16,), penalty="elasticnet", alpha=0.01, learning_rate_init=0.01, tol=1e-3, random_state=0
+    ... )
     >>> pipe = make_pipeline(StandardScaler(), network).fit(X, y)
     >>> pipe.score(X, y) > 0.97
     True
-    >>> float((pipe[-1].coefs_[0] == 0).mean()) > 0.3
+    >>> float((pipe[-1].coefs_[0] == 0).mean()) > 0.5
     True
     """
 
