@@ -87,12 +87,12 @@ class Dataset:
         return sparse.issparse(self.X)
 
     def arguments(self):
-        """The kernels' arguments for X, y and the weights."""
+        """The kernels' arguments for X, y and the weights: x, x_row, ..., y, n_targets, weights."""
         if self.sample_weight is None:
             weights = np.empty(0, self.dtype)
         else:
             weights = (self.sample_weight / self.weight_unit).astype(self.dtype)
-        return *operands(self.X, self.dtype), _read_only(self.y), _read_only(weights)
+        return *operands(self.X, self.dtype), _read_only(self.y.reshape(-1)), self.y.shape[1], _read_only(weights)
 
     def blocks(self, dtype):
         """The rows in blocks of another dtype, or all at once where nothing has to be converted."""

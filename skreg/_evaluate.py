@@ -20,15 +20,14 @@ def evaluate(spec, params, dataset, raw_prediction=None, losses=True):
     spec = spec.without_dropout()
     dtype = params.dtype
     workspace = Workspace(spec, min(BLOCK, dataset.n_samples), dtype, dataset.is_sparse)
-    no_output = np.empty((0, 1), dtype)
     total = np.zeros(2)
     for rows, block in dataset.blocks(dtype):
-        x = block.arguments()
-        y = x[6] if losses else x[6][:0]
-        out = no_output if raw_prediction is None else raw_prediction[rows]
+        *x, y, n_targets, weights = block.arguments()
+        out = np.empty(0, dtype) if raw_prediction is None else raw_prediction[rows].reshape(-1)
         total += kernel(
-            *x[:6], y, x[7], out, params, workspace.layout, spec.penalties, spec.activation, spec.loss,
-            workspace.capacity, block.n_samples, workspace.work, workspace.panel,
+            *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), out, params, workspace.layout,
+            spec.penalties, spec.activation, spec.loss, workspace.capacity, workspace.work, workspace.row_terms,
+            workspace.panels,
         )  # fmt: skip
     return total / dataset.n_samples
 

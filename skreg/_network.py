@@ -60,6 +60,12 @@ def unpack(params, layer_units):
     return coefs, intercepts
 
 
+def multiplications(layer_units, n_rows):
+    """Multiply-adds of a forward and backward pass over dense rows."""
+    layers = list(pairwise(layer_units))
+    return n_rows * sum(fan_in * fan_out * (2 if at == 0 else 3) for at, (fan_in, fan_out) in enumerate(layers))
+
+
 class Workspace:
     """Scratch memory for batches of up to `capacity` rows and the table that says what lies where.
 
@@ -67,10 +73,11 @@ class Workspace:
     ----------
     layout : ndarray of shape (n_layers, N_LAYOUT), int64
     work : ndarray, the buffers of all layers
-    panel : ndarray, scratch of the matrix product
+    row_terms : float64 ndarray, two numbers for each row
+    panels : ndarray, scratch of the matrix product for each of `n_members` threads
     """
 
-    def __init__(self, spec, capacity, dtype, sparse):
+    def __init__(self, spec, capacity, dtype, sparse, n_members=1):
         from .kernels.matmul import panel_size
 
         self.capacity, self.dtype = capacity, np.dtype(dtype)
@@ -83,9 +90,9 @@ class Workspace:
             row[code.COEF], row[code.INTERCEPT] = places[layer]
             row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = self._stride(fan_in), self._stride(fan_out)
         self._place_activations(spec, sparse)
-        self._place_deltas()
         self.work = aligned_empty(self._size, dtype)
-        self.panel = aligned_empty(panel_size(dtype), dtype)
+        self.row_terms = np.empty(2 * capacity)
+        self.panels = aligned_empty(n_members * panel_size(dtype), dtype)
 
     def _stride(self, width):
         """Elements between rows: an odd number of cache lines, lest many rows share a cache set."""
@@ -104,10 +111,6 @@ class Workspace:
             table[layer - 1, code.OUTPUT] = table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
             if spec.penalties[layer, code.DROPOUT] > 0:  # the clean activations are needed as well
                 table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
-
-    def _place_deltas(self):
-        """Two buffers taken in turn: a layer's delta is not needed once the one before it is known."""
-        widest = self.layout[:, code.OUTPUT_STRIDE].max()
-        buffers = [self._take(widest), self._take(widest) if len(self.layout) > 1 else 0]
-        self.layout[:, code.DELTA] = [buffers[layer % 2] for layer in range(len(self.layout))]
-        self.layout[-1, code.OUTPUT] = self.layout[-1, code.DELTA]
+        for layer in range(spec.n_layers):
+            table[layer, code.DELTA] = self._take(table[layer, code.OUTPUT_STRIDE])
+        table[-1, code.OUTPUT] = table[-1, code.DELTA]

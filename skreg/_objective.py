@@ -12,7 +12,8 @@ import numpy as np
 from ._data import N_ROWS_CAST, Dataset
 from ._distinct import distinct_rows
 from ._evaluate import BLOCK, penalty_terms
-from ._network import Workspace, aligned_empty, offsets
+from ._network import Workspace, aligned_empty, multiplications, offsets
+from ._team import Team
 from .kernels import layout as code
 
 
@@ -70,10 +71,20 @@ class FullBatch:
         self._rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
         self._weights = np.zeros(dataset.n_samples)
         self._weights[self._rows] = weights
-        self._workspace = Workspace(self.spec, min(BLOCK, len(self._rows)), np.float64, dataset.is_sparse)
+        block = min(BLOCK, len(self._rows))
+        self._team = Team(multiplications(spec.layer_units, block))
+        self._workspace = Workspace(self.spec, block, np.float64, dataset.is_sparse, self._team.size)
         self._dataset = Dataset(dataset.X, dataset.y, self._weights)
         # Converted once where nothing has to be cast, else block by block at every evaluation.
         self._arguments = self._dataset.arguments() if dataset.dtype == np.float64 else None
+
+    def __enter__(self):
+        """Within the context several threads may work."""
+        self._team.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._team.__exit__(*error)
 
     def data_terms(self, params):
         """(mean loss, mean activity penalty, gradient of their sum)."""
@@ -86,9 +97,9 @@ class FullBatch:
         gradient[:] = 0
         total = np.zeros(2)
         for arguments, rows in self._blocks():
-            total += loss_gradient(
-                *arguments, rows, flat, gradient, workspace.layout, spec.penalties, spec.activation, spec.loss,
-                workspace.capacity, 1.0 / n_rows, workspace.work, workspace.panel,
+            total += self._team.run(
+                loss_gradient, *arguments, rows, flat, gradient, workspace.layout, spec.penalties, spec.activation,
+                spec.loss, workspace.capacity, 1.0 / n_rows, workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
         return total[0] / n_rows, total[1] / n_rows, gradient
 

@@ -4,27 +4,52 @@ Shared arguments
 ----------------
 x, x_row, x_col : dense X as a flat array and the steps between its rows and columns (empty if sparse)
 data, indices, indptr : CSR X (empty if dense)
-y : (n_samples, n_targets) in X's dtype; class indices in one column for the multinomial loss
+y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
 params : flat weights and intercepts; layout, penalties : see layout.py
-work, panel : scratch; the layout's buffers hold as many rows as a batch or block
+work : scratch; the layout's buffers hold as many rows as a batch or block
+row_terms : scratch, two float64 for each row of a batch or block
+panels : scratch of the products, one part for each member
+member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
-import numpy as np
-
-from ._jit import SOURCE_STAMP, entry
+from ._jit import SOURCE_STAMP, entry, helper
 from .layout import FAN_OUT, NESTEROV, OUTPUT, OUTPUT_STRIDE
-from .network import activity_penalty, backward, forward, output_loss
+from .matmul import ROWS
+from .network import activity_of_rows, deltas, forward, gradients, loss_of_rows
 from .optimizers import look_ahead, update
 from .penalties import all_penalties
 from .random import shuffle
+from .team import share, wait
 from .views import part
 
 
+@helper
+def _total(row_terms, count):
+    """Sum in the order of the rows, so that it does not depend on who computed them."""
+    total = 0.0
+    for i in range(count):
+        total += row_terms[i]
+    return total
+
+
+@helper
+def _halves(row_terms):
+    """(losses, activity penalties) of the rows."""
+    half = len(row_terms) // 2
+    return part(row_terms, 0, half), part(row_terms, half, half)
+
+
+@helper
+def _panel_of(panels, member, n_members):
+    size = len(panels) // n_members
+    return part(panels, member * size, size)
+
+
 @entry
-def train_epoch(x, x_row, x_col, data, indices, indptr, y, weights, order, shuffled, params, ahead, state, gradient,
-                layout, penalties, activation, loss_code, optimizer, rates, momentum, batch_size, seed, epoch, step,
-                work, panel, stamp=SOURCE_STAMP):  # fmt: skip
+def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, ahead, state,
+                gradient, layout, penalties, activation, loss_code, optimizer, rates, momentum, batch_size, seed, epoch,
+                step, work, row_terms, panels, member, n_members, arrivals, stamp=SOURCE_STAMP):  # fmt: skip
     """One pass over the data. Returns the terms of the objective.
 
     Mean loss and mean activity penalty are those met on the way; the penalties on weights and on
@@ -34,62 +59,95 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, weights, order, shuff
     the same array except for Nesterov's method, is where gradients are taken.
     """
     n_samples = len(order)
-    if shuffled:
-        shuffle(order, seed, epoch)
-    if optimizer == NESTEROV:
-        look_ahead(params, part(state, 0, len(params)), params.dtype.type(momentum), ahead)
+    panel = _panel_of(panels, member, n_members)
+    row_loss, row_activity = _halves(row_terms)
+    if member == 0:
+        if shuffled:
+            shuffle(order, seed, epoch)
+        if optimizer == NESTEROV:
+            look_ahead(params, part(state, 0, len(params)), params.dtype.type(momentum), ahead)
+    n_met = wait(arrivals, 0, n_members)
     loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size
     for start in range(0, n_samples, batch_size):
         rows = part(order, start, min(batch_size, n_samples - start))
-        forward(x, x_row, x_col, data, indices, indptr, rows, ahead, layout, penalties, activation, seed, step, work,
-                panel)  # fmt: skip
-        activity += activity_penalty(weights, rows, layout, penalties, work)
-        loss += output_loss(y, weights, rows, scale, layout, loss_code, work)
-        backward(data, indices, indptr, weights, rows, scale, ahead, layout, penalties, activation, seed, step, work,
-                 panel, gradient, False)  # fmt: skip
+        begin, end = share(len(rows), ROWS, member, n_members)
+        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, ahead, layout, penalties, activation, seed,
+                step, work, panel)  # fmt: skip
+        activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
+        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
+        deltas(weights, rows, begin, end, scale, ahead, layout, penalties, activation, seed, step, work, panel)
+        n_met = wait(arrivals, n_met, n_members)
+        gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, False, member,
+                  n_members)  # fmt: skip
+        if member == 0:
+            loss += _total(row_loss, len(rows))
+            activity += _total(row_activity, len(rows))
+        n_met = wait(arrivals, n_met, n_members)
         step += 1
-        update(optimizer, params, ahead, gradient, state, layout, penalties, rates, len(rows) * scale, step)
+        update(optimizer, params, ahead, gradient, state, layout, penalties, rates, len(rows) * scale, step, member,
+               n_members)  # fmt: skip
+        n_met = wait(arrivals, n_met, n_members)
+    if member > 0:
+        return 0.0, 0.0, 0.0, 0.0
     coefs, intercepts = all_penalties(params, layout, penalties)
     return loss / n_samples, coefs, intercepts, activity / n_samples
 
 
 @entry
-def evaluate(x, x_row, x_col, data, indices, indptr, y, weights, raw_prediction, params, layout, penalties,
-             activation, loss_code, block_size, n_samples, work, panel, stamp=SOURCE_STAMP):  # fmt: skip
-    """Forward pass without dropout, block by block. Returns (sum of losses, sum of activity penalties).
+def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, raw_prediction, params, layout,
+             penalties, activation, loss_code, block_size, work, row_terms, panel, stamp=SOURCE_STAMP):  # fmt: skip
+    """Forward pass without dropout over the rows `order`, block by block.
 
-    `raw_prediction` (n_samples, n_outputs) is filled unless it has no rows; the sums are zero where y
-    has no rows. The DROPOUT column of `penalties` must be zero.
+    Returns (sum of losses, sum of activity penalties), zero where y is empty. The flat `raw_prediction`
+    is filled in the order of `order` unless it is empty. The DROPOUT column of `penalties` must be zero.
     """
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
+    row_loss, row_activity = _halves(row_terms)
     loss, activity = 0.0, 0.0
-    for start in range(0, n_samples, block_size):
-        rows = np.arange(start, min(start + block_size, n_samples))
-        forward(x, x_row, x_col, data, indices, indptr, rows, params, layout, penalties, activation, 0, 0, work, panel)
+    for start in range(0, len(order), block_size):
+        n_rows = min(block_size, len(order) - start)
+        rows = part(order, start, n_rows)
+        forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, activation, 0, 0,
+                work, panel)  # fmt: skip
         if len(raw_prediction) > 0:
-            for i in range(len(rows)):
-                raw_prediction[start + i] = part(work, output + i * stride, n_outputs)
+            for i in range(n_rows):
+                source, to = output + i * stride, (start + i) * n_outputs
+                for j in range(n_outputs):
+                    raw_prediction[to + j] = work[source + j]
         if len(y) > 0:
-            activity += activity_penalty(weights, rows, layout, penalties, work)
-            loss += output_loss(y, weights, rows, 1.0, layout, loss_code, work)
+            activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
+            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss_code, work, row_loss)
+            loss += _total(row_loss, n_rows)
+            activity += _total(row_activity, n_rows)
     return loss, activity
 
 
 @entry
-def loss_gradient(x, x_row, x_col, data, indices, indptr, y, weights, order, params, gradient, layout, penalties,
-                  activation, loss_code, block_size, scale, work, panel, stamp=SOURCE_STAMP):  # fmt: skip
+def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, params, gradient, layout,
+                  penalties, activation, loss_code, block_size, scale, work, row_terms, panels, member, n_members,
+                  arrivals, stamp=SOURCE_STAMP):  # fmt: skip
     """Add the gradient of scale * (losses + activity penalties) over the rows `order` to `gradient`.
 
     Returns both sums, unscaled.
     """
+    panel = _panel_of(panels, member, n_members)
+    row_loss, row_activity = _halves(row_terms)
     loss, activity = 0.0, 0.0
+    n_met = 0
     for start in range(0, len(order), block_size):
         rows = part(order, start, min(block_size, len(order) - start))
-        forward(x, x_row, x_col, data, indices, indptr, rows, params, layout, penalties, activation, 0, 0, work, panel)
-        activity += activity_penalty(weights, rows, layout, penalties, work)
-        loss += output_loss(y, weights, rows, scale, layout, loss_code, work)
-        backward(data, indices, indptr, weights, rows, scale, params, layout, penalties, activation, 0, 0, work, panel,
-                 gradient, True)  # fmt: skip
+        begin, end = share(len(rows), ROWS, member, n_members)
+        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, 0, 0,
+                work, panel)  # fmt: skip
+        activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
+        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
+        deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, 0, 0, work, panel)
+        n_met = wait(arrivals, n_met, n_members)
+        gradients(data, indices, indptr, rows, layout, penalties, 0, 0, work, panel, gradient, True, member, n_members)
+        if member == 0:
+            loss += _total(row_loss, len(rows))
+            activity += _total(row_activity, len(rows))
+        n_met = wait(arrivals, n_met, n_members)
     return loss, activity

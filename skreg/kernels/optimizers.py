@@ -27,7 +27,10 @@ from .layout import (
     NESTEROV,
 )
 from .penalties import soft_threshold
+from .team import share
 from .views import part
+
+CACHE_LINE = 16  # parameters that no two members share, at least
 
 
 @helper
@@ -89,10 +92,11 @@ def look_ahead(w, velocity, momentum, ahead):
 
 
 @helper
-def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, fraction, step_number):
-    """Move every weight and intercept once. `state` holds two vectors one after the other: Adam's moments; the
-    velocity of SGD in the first.
+def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, fraction, step_number, member,
+           n_members):  # fmt: skip
+    """Move a member's share of the weights and intercepts once.
 
+    `state` holds two vectors one after the other: Adam's moments; the velocity of SGD in the first.
     `step_number` counts from 1.
     """
     kind = params.dtype.type
@@ -105,14 +109,16 @@ def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, 
             size = layout[layer, INTERCEPT] - start if part_index == 0 else layout[layer, FAN_OUT]
             l1 = kind(fraction * penalties[layer, COEF_L1 if part_index == 0 else INTERCEPT_L1])
             l2 = kind(fraction * penalties[layer, COEF_L2 if part_index == 0 else INTERCEPT_L2])
-            w, g, first = part(params, start, size), part(gradient, start, size), part(state, start, size)
+            begin, end = share(size, CACHE_LINE, member, n_members)
+            at, n = start + begin, end - begin
+            w, g, first = part(params, at, n), part(gradient, at, n), part(state, at, n)
             if optimizer == ADAM:
-                second = part(state, len(params) + start, size)
+                second = part(state, len(params) + at, n)
                 _adam(w, g, first, second, l1, l2, kind(step), kind(prox_step),
                       kind(rates[BETA_1]), kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]),
                       kind(rates[EPSILON]))  # fmt: skip
             elif optimizer == NESTEROV:
-                _nesterov(w, part(ahead, start, size), g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
+                _nesterov(w, part(ahead, at, n), g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
             else:
                 _sgd(w, g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
             start += size

@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
-from .polish import polish
+from .polish import polish, set_tiny_to_zero
 
 # Stands for a value that is not finite while the line search looks for a shorter step.
 _FAR_TOO_LARGE = 1e200
@@ -116,7 +116,7 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol):
     gtol = min(tol, LINEAR_TOL) if spec.is_linear else tol
     try:
         # SciPy's vector operations are too short for BLAS threads, and would differ with their number.
-        with _threadpools().limit(limits=1, user_api="blas"):
+        with _threadpools().limit(limits=1, user_api="blas"), objective:
             run.begin(x)
             result = minimize(
                 run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
@@ -133,6 +133,7 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol):
         run.accepted = split.params(result.x)
         if spec.is_linear and result.status != 1:  # it may have ended where F stands still, not its gradient
             run.accepted = polish(objective, run.accepted, gtol)
+        run.accepted = set_tiny_to_zero(objective, run.accepted, gtol)
     params[:] = monitor.best_params if monitor.early_stopping else run.accepted
     if result is not None:
         _warn_unless_converged(result, objective, params, gtol, max_iter, monitor)

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._evaluate import evaluate
-from .._network import Workspace, aligned_empty
+from .._network import Workspace, aligned_empty, multiplications
+from .._team import Team
 from .._warn import warn
 from ..exceptions import DivergenceError
 from ..kernels import layout as code
@@ -93,10 +94,11 @@ class _LastGood:
 class _Epochs:
     """Runs compiled epochs on one dataset with one workspace."""
 
-    def __init__(self, spec, options, dataset, params, state, seed):
+    def __init__(self, spec, options, dataset, params, state, seed, team):
+        self.team = team
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed
-        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse)
+        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size)
         self.arguments = dataset.arguments()
         self.order = np.arange(dataset.n_samples)
         self.gradient = aligned_empty(len(params), params.dtype)
@@ -111,11 +113,11 @@ class _Epochs:
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
-        terms = train_epoch(
-            *self.arguments, self.order, options.shuffle, self.params, self.ahead, state.moments, self.gradient,
-            workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
+        terms = self.team.run(
+            train_epoch, *self.arguments, self.order, options.shuffle, self.params, self.ahead, state.moments,
+            self.gradient, workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
             options.momentum, options.batch_size, self.seed, state.n_epochs, state.n_steps, workspace.work,
-            workspace.panel,
+            workspace.row_terms, workspace.panels,
         )  # fmt: skip
         state.n_epochs += 1
         state.n_steps += -(-self.dataset.n_samples // options.batch_size)
@@ -146,38 +148,13 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     """
     schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
     schedule.current = state.learning_rate
-    epochs = _Epochs(spec, options, dataset, params, state, seed)
-    measure = spec.has_dropout or monitor.validation is not None
     good = _LastGood(params, state.moments)
     monitor.begin(params)
-    n_iter, interrupted = 0, False
+    run = _Run(spec, options, dataset, params, state, good, schedule, monitor)
+    interrupted = False
     try:
-        while n_iter < options.max_iter:
-            terms = epochs.run(schedule.current)
-            loss, penalty = _objective(spec, params, dataset, terms, measure)
-            n_iter += 1
-            if not np.isfinite(loss):
-                good.restore(params, state.moments)
-                monitor.diverged(loss)
-                _report_divergence(n_iter, schedule.current, monitor.early_stopping)
-                break
-            good.keep(params, state.moments)
-            monitor.record(spec, params, n_iter, loss, penalty)
-            schedule.end_epoch(state.n_samples_seen)
-            if monitor.has_stalled:
-                action, stop = schedule.plateau()
-                monitor.stalled(action)
-                if stop:
-                    break
-                monitor.history.no_improvement_count = 0
-            if options.incremental:
-                break
-            if n_iter == options.max_iter:
-                warn(
-                    f"Stochastic Optimizer: Maximum iterations ({n_iter}) reached and the optimization hasn't "
-                    "converged yet.",
-                    ConvergenceWarning,
-                )
+        with Team(multiplications(spec.layer_units, options.batch_size)) as team:
+            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team))
     except KeyboardInterrupt:
         interrupted = True
         good.restore(params, state.moments)
@@ -185,7 +162,57 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
-    return n_iter, interrupted
+    return run.n_iter, interrupted
+
+
+@dataclass
+class _Run:
+    """The loop over the epochs of one fit."""
+
+    spec: object
+    options: StochasticOptions
+    dataset: object
+    params: np.ndarray
+    state: OptimizerState
+    good: _LastGood
+    schedule: LearningRate
+    monitor: object
+    n_iter: int = 0
+
+    def epochs(self, epochs):
+        """Run epochs until one of the reasons to stop."""
+        while self.n_iter < self.options.max_iter:
+            if self._one(epochs) or self.options.incremental:
+                return
+        warn(
+            f"Stochastic Optimizer: Maximum iterations ({self.n_iter}) reached and the optimization hasn't converged "
+            "yet.",
+            ConvergenceWarning,
+        )
+
+    def _one(self, epochs):
+        """Train one epoch and record it. Returns whether to stop."""
+        params, moments, monitor = self.params, self.state.moments, self.monitor
+        measure = self.spec.has_dropout or monitor.validation is not None
+        terms = epochs.run(self.schedule.current)
+        loss, penalty = _objective(self.spec, params, self.dataset, terms, measure)
+        self.n_iter += 1
+        if not np.isfinite(loss):
+            self.good.restore(params, moments)
+            monitor.diverged(loss)
+            _report_divergence(self.n_iter, self.schedule.current, monitor.early_stopping)
+            return True
+        self.good.keep(params, moments)
+        monitor.record(self.spec, params, self.n_iter, loss, penalty)
+        self.schedule.end_epoch(self.state.n_samples_seen)
+        return monitor.has_stalled and self._stalled()
+
+    def _stalled(self):
+        action, stop = self.schedule.plateau()
+        self.monitor.stalled(action)
+        if not stop:
+            self.monitor.history.no_improvement_count = 0
+        return stop
 
 
 def _report_divergence(epoch, learning_rate, early_stopping):

@@ -1,0 +1,98 @@
+"""Several threads inside one kernel: who does what, and where they wait for each other.
+
+Python starts the same kernel in each thread, outside the interpreter's lock, with a number `member` of
+`n_members`. They split rows or parameters by `share` and meet at `wait`. Every number is computed by one
+member in one order, so the result has the same bits for any number of members. Nothing of numba's own
+threading is used: it would have to be compiled and started, and its simplest form aborts when two Python
+threads use it.
+"""
+
+import sys
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._jit import helper
+
+# A member that waits longer than some 50 microseconds gives its core away: another process may need it,
+# perhaps even the member that is waited for.
+_SPINS = 1000
+
+
+_HAS_YIELD = sys.platform != "win32"
+
+
+def _pointer(ctx, builder, signature, args):
+    return builder.gep(ctx.make_array(signature.args[0])(ctx, builder, args[0]).data, [args[1]])
+
+
+@intrinsic
+def _atomic_add(context, array, index, value):
+    def emit(ctx, builder, signature, args):
+        return builder.atomic_rmw("add", _pointer(ctx, builder, signature, args), args[2], "seq_cst")
+
+    return types.int64(array, types.intp, types.int64), emit
+
+
+@intrinsic
+def _atomic_load(context, array, index):
+    def emit(ctx, builder, signature, args):
+        return builder.load_atomic(_pointer(ctx, builder, signature, args), "seq_cst", 8)
+
+    return types.int64(array, types.intp), emit
+
+
+@intrinsic
+def _pause(context):
+    """Tell the processor that this is a waiting loop."""
+
+    def emit(ctx, builder, signature, args):
+        if llvm.get_process_triple().startswith("x86_64"):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return ctx.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
+def _give_core_away(context):
+    def emit(ctx, builder, signature, args):
+        if _HAS_YIELD:
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return ctx.get_dummy_value()
+
+    return types.void(), emit
+
+
+@helper
+def wait(arrivals, n_met, n_members):
+    """Wait until all members are here. Returns the number of meetings so far, for the next call.
+
+    `arrivals` is an int64 array of one element that was zero before the first meeting.
+    """
+    if n_members == 1:
+        return n_met
+    n_met += 1
+    _atomic_add(arrivals, 0, 1)
+    spins = 0
+    while _atomic_load(arrivals, 0) < n_met * n_members:
+        spins += 1
+        if spins > _SPINS:
+            _give_core_away()
+        else:
+            _pause()
+    return n_met
+
+
+@helper
+def share(count, granule, member, n_members):
+    """(begin, end) of a member's part of range(count), cut at multiples of `granule`."""
+    n_granules = (count + granule - 1) // granule
+    begin = min(n_granules * member // n_members * granule, count)
+    end = min(n_granules * (member + 1) // n_members * granule, count)
+    return begin, end
