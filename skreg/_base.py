@@ -218,7 +218,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 raise ValueError(f"Negative values in data passed to `{name}`: weights must be >= 0.")
         weights = self._combine_weights(y, sample_weight)
         if weights is not None and not weights.any():
-            raise ValueError(f"{name} is zero everywhere: at least one weight must be positive.")
+            with_classes = " times class_weight" if weights is not sample_weight else ""
+            raise ValueError(f"{name}{with_classes} is zero everywhere: at least one weight must be positive.")
         return weights
 
     def _start(self, spec, loss, dtype, going_on):
@@ -329,6 +330,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 self._solve_lbfgs(spec, dataset, params, monitor)
             else:
                 self._solve_stochastic(spec, dataset, params, monitor, incremental)
+        except DivergenceError as error:
+            self.n_iter_ = error.epoch
+            raise
         finally:  # also after a divergence: the last finite weights and all curves
             self.coefs_, self.intercepts_ = unpack(params.astype(dataset.dtype, copy=False), spec.layer_units)
             self._keep_history(history)
@@ -347,8 +351,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
         self._optimizer_state = None
         self.n_iter_, self.interrupted_ = fit_lbfgs(
-            spec, dataset, params, monitor, max_iter=self.max_iter, max_fun=self.max_fun, tol=self.tol
-        )
+            spec, dataset, params, monitor, max_iter=self.max_iter, max_fun=self.max_fun, tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )  # fmt: skip
 
     def _solve_stochastic(self, spec, dataset, params, monitor, incremental):
         from .solvers.stochastic import OptimizerState, fit_stochastic
@@ -462,7 +467,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             In units of the objective per unit of weight.
         """
         batch, params = self._full_batch(X, y, sample_weight)
-        return batch.kkt_residual(params)
+        return float(batch.kkt_residuals(params).max())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

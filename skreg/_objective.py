@@ -62,6 +62,8 @@ class FullBatch:
     ----------
     l1 : ndarray of shape (n_params,)
         Strength of each parameter's l1 term.
+    n_rows : int
+        Distinct rows that F sums over.
     """
 
     def __init__(self, spec, dataset):
@@ -69,12 +71,13 @@ class FullBatch:
         self.l1 = _spread(spec, code.COEF_L1, code.INTERCEPT_L1)
         self._l2 = _spread(spec, code.COEF_L2, code.INTERCEPT_L2)
         self._rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
-        self._weights = np.zeros(dataset.n_samples)
-        self._weights[self._rows] = weights
+        self.n_rows = len(self._rows)
+        row_weights = np.zeros(dataset.n_samples)
+        row_weights[self._rows] = weights
         block = min(BLOCK, len(self._rows))
         self._team = Team(multiplications(spec.layer_units, block))
         self._workspace = Workspace(self.spec, block, np.float64, dataset.is_sparse, self._team.size)
-        self._dataset = Dataset(dataset.X, dataset.y, self._weights)
+        self._dataset = Dataset(dataset.X, dataset.y, row_weights)
         # Converted once where nothing has to be cast, else block by block at every evaluation.
         self._arguments = self._dataset.arguments() if dataset.dtype == np.float64 else None
 
@@ -90,7 +93,7 @@ class FullBatch:
         """(mean loss, mean activity penalty, gradient of their sum)."""
         from .kernels.entry import loss_gradient
 
-        workspace, spec, n_rows = self._workspace, self.spec, len(self._rows)
+        workspace, spec, n_rows = self._workspace, self.spec, self.n_rows
         flat = aligned_empty(len(params), np.float64)
         flat[:] = params
         gradient = aligned_empty(len(params), np.float64)
@@ -121,9 +124,9 @@ class FullBatch:
         loss, activity, _ = self.data_terms(params)
         return Objective.of_terms(loss, *penalty_terms(self.spec, params), activity)
 
-    def kkt_residual(self, params):
-        """Largest distance, over the parameters, of minus the smooth gradient to the l1 subdifferential."""
+    def kkt_residuals(self, params):
+        """For each parameter the distance of minus the smooth gradient to the l1 subdifferential."""
         _, gradient = self.smooth(params)
         at_zero = np.maximum(np.abs(gradient) - self.l1, 0.0)
         elsewhere = np.abs(gradient + self.l1 * np.sign(params))
-        return float(np.where(params == 0, at_zero, elsewhere).max())
+        return np.where(params == 0, at_zero, elsewhere)

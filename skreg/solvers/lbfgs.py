@@ -13,15 +13,17 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from .._evaluate import penalty_terms
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
-from .polish import polish, set_tiny_to_zero
+from .linear import is_within, polish, set_tiny_to_zero, units_and_tolerances
 
 # Stands for a value that is not finite while the line search looks for a shorter step.
 _FAR_TOO_LARGE = 1e200
-# A linear model's problem is convex and cheap: it is solved as exactly as Lasso would be.
-LINEAR_TOL = 1e-6
+# Relative change of F, in units of `tol`, that counts as standing still: 2.2e-9 at the default tol,
+# which is SciPy's own default.
+_STANDSTILL = 2.2e-5
 
 
 @cache
@@ -31,23 +33,29 @@ def _threadpools():
 
 
 class _Split:
-    """Parameters with an l1 term as differences of two non-negative variables."""
+    """The variables that L-BFGS-B sees.
 
-    def __init__(self, l1):
+    Parameters are measured in their `units`; those with an l1 term are differences of two
+    non-negative variables.
+    """
+
+    def __init__(self, l1, units):
         self.where = np.flatnonzero(l1)
-        self.l1 = l1[self.where]
+        self.units = units
+        self.l1 = (l1 / units)[self.where]
         self.n_params = len(l1)
 
     def start(self, params):
-        x = np.concatenate([params, np.zeros(len(self.where))])
-        x[self.where] = np.maximum(params[self.where], 0)
-        x[self.n_params :] = np.maximum(-params[self.where], 0)
+        scaled = params * self.units
+        x = np.concatenate([scaled, np.zeros(len(self.where))])
+        x[self.where] = np.maximum(scaled[self.where], 0)
+        x[self.n_params :] = np.maximum(-scaled[self.where], 0)
         return x
 
     def params(self, x):
-        params = x[: self.n_params].copy()
-        params[self.where] -= x[self.n_params :]
-        return params
+        scaled = x[: self.n_params].copy()
+        scaled[self.where] -= x[self.n_params :]
+        return scaled / self.units
 
     def bounds(self):
         if len(self.where) == 0:
@@ -57,10 +65,11 @@ class _Split:
         return np.column_stack([low, np.full(len(low), np.inf)])
 
     def value_and_gradient(self, value, gradient, x):
-        """Of F in the split variables, from value and gradient of its smooth part in the parameters."""
+        """Of F in these variables, from value and gradient of its smooth part in the parameters."""
         positive, negative = x[self.where], x[self.n_params :]
         value += self.l1 @ (positive + negative)
-        full = np.concatenate([gradient, self.l1 - gradient[self.where]])
+        scaled = gradient / self.units
+        full = np.concatenate([scaled, self.l1 - scaled[self.where]])
         full[self.where] += self.l1
         return value, full
 
@@ -68,9 +77,11 @@ class _Split:
 class _Run:
     """One minimisation: keeps the last accepted point, the curves, and the reason to stop."""
 
-    def __init__(self, spec, objective, split, monitor):
+    def __init__(self, spec, objective, split, monitor, standstill, n_iter_no_change):
         self.spec, self.objective, self.split, self.monitor = spec, objective, split, monitor
-        self.n_iter, self.started = 0, False
+        self.standstill, self.n_iter_no_change = standstill, n_iter_no_change
+        self.n_iter, self.n_still, self.value = 0, 0, np.inf
+        self.started = self.has_stopped = False
         self.accepted = None  # set by begin
 
     def evaluate(self, x):
@@ -91,29 +102,36 @@ class _Run:
         """Called by SciPy after each iteration."""
         self.accepted = self.split.params(intermediate_result.x)
         self.n_iter += 1
-        params, monitor = self.accepted, self.monitor
-        penalty = 0.0
-        if monitor.validation is not None:
-            from .._evaluate import penalty_terms
-
-            penalty = sum(penalty_terms(self.spec, params))
-        monitor.record(self.spec, params, self.n_iter, float(intermediate_result.fun), penalty)
-        if monitor.early_stopping and monitor.has_stalled:
+        value, params, monitor = float(intermediate_result.fun), self.accepted, self.monitor
+        penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
+        monitor.record(self.spec, params, self.n_iter, value, penalty)
+        self._count_still(value)
+        stalled = monitor.early_stopping and monitor.has_stalled
+        if stalled:
             monitor.stalled("Stopping.")
+        if stalled or self.n_still > self.n_iter_no_change:
+            self.has_stopped = True
             raise StopIteration
 
+    def _count_still(self, value):
+        """A network's F may stand still at a kink of relu; one small step alone says nothing."""
+        still = self.value - value <= self.standstill * max(abs(value), abs(self.value), 1.0)
+        self.n_still = self.n_still + 1 if still else 0
+        self.value = value
 
-def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol):
+
+def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_no_change):
     """Minimise F from `params` (float64), changed in place.
 
     Returns (number of iterations, whether it was interrupted).
     """
     objective = FullBatch(spec, dataset)
-    split = _Split(objective.l1)
-    run = _Run(spec, objective, split, monitor)
+    units, tolerances = units_and_tolerances(spec, dataset, tol, objective)
+    split = _Split(objective.l1, units)
+    standstill = -np.inf if spec.is_linear else _STANDSTILL * tol
+    run = _Run(spec, objective, split, monitor, standstill, n_iter_no_change)
     x = split.start(params)
     interrupted, result = False, None
-    gtol = min(tol, LINEAR_TOL) if spec.is_linear else tol
     try:
         # SciPy's vector operations are too short for BLAS threads, and would differ with their number.
         with _threadpools().limit(limits=1, user_api="blas"), objective:
@@ -121,36 +139,36 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol):
             result = minimize(
                 run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
                 options={
-                    "maxiter": max_iter, "maxfun": max_fun, "gtol": gtol, "maxcor": 10,
-                    # Networks also stop when F stands still, as in scikit-learn: 2.2e-9 at the default tol.
-                    "ftol": 0.0 if spec.is_linear else 2.2e-5 * tol,
+                    "maxiter": max_iter, "maxfun": max_fun, "gtol": (tolerances / units).min(), "ftol": 0.0,
                 },
             )  # fmt: skip
+            run.accepted = _finish(run, objective, result, tolerances)
     except KeyboardInterrupt:
         interrupted = True
         warn("Training interrupted by user; the weights of the last iteration were kept.")
-    if result is not None:
-        run.accepted = split.params(result.x)
-        if spec.is_linear and result.status != 1:  # it may have ended where F stands still, not its gradient
-            run.accepted = polish(objective, run.accepted, gtol)
-        run.accepted = set_tiny_to_zero(objective, run.accepted, gtol)
     params[:] = monitor.best_params if monitor.early_stopping else run.accepted
-    if result is not None:
-        _warn_unless_converged(result, objective, params, gtol, max_iter, monitor)
+    if result is not None and not interrupted:
+        _warn_unless_converged(run, result, objective, params, tolerances, max_iter)
     return run.n_iter, interrupted
 
 
-def _warn_unless_converged(result, objective, params, gtol, max_iter, monitor):
-    if monitor.early_stopping and monitor.has_stalled:
+def _finish(run, objective, result, tolerances):
+    """The solution, with the digits and zeros that the minimiser left out."""
+    params = run.split.params(result.x)
+    if run.spec.is_linear and result.status != 1:
+        params = polish(objective, params, tolerances)
+    return set_tiny_to_zero(objective, params, tolerances)
+
+
+def _warn_unless_converged(run, result, objective, params, tolerances, max_iter):
+    if run.has_stopped:
         return
     if result.status == 1:
         limit = f"max_iter={max_iter}" if result.nit >= max_iter else f"{result.nfev} evaluations (max_fun)"
         reason = f"it reached {limit}. Increase the limit, scale the data, or raise tol"
     else:
-        if result.success and not objective.spec.is_linear:
+        if is_within(objective, params, tolerances):
             return
-        residual = objective.kkt_residual(params)
-        if residual <= gtol or gtol == 0.0:
-            return
+        residual = objective.kkt_residuals(params).max()
         reason = f"it could not get below a KKT residual of {residual:.1e}. Scale the data, or raise tol"
     warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning)

@@ -62,11 +62,12 @@ class Monitor:
 
     def record(self, spec, params, n_iter, loss, penalty):
         """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases."""
-        history = self.history
+        history, score = self.history, None
+        if self.validation is not None:  # measured first: an interrupt leaves curves of one length
+            validation_loss, score = self.validation.measure(spec, params)
         history.loss_curve.append(loss)
         self._say(f"Iteration {n_iter}, loss = {loss:.8f}")
         if self.validation is not None:
-            validation_loss, score = self.validation.measure(spec, params)
             history.validation_loss_curve.append(validation_loss + penalty)
             history.validation_scores.append(score)
             self._say(f"Validation score: {score:f}")

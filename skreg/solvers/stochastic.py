@@ -75,20 +75,23 @@ class OptimizerState:
 
 
 class _LastGood:
-    """Two copies of weights and moments, written in turn, so that an interrupt always leaves a whole one."""
+    """Two copies of weights and optimizer, written in turn, so that an interrupt always leaves a whole one."""
 
-    def __init__(self, params, moments):
-        self._spare = (np.empty_like(params), np.empty_like(moments))
-        self._kept = (params.copy(), moments.copy())
+    def __init__(self, params, state):
+        self._spare = (np.empty_like(params), np.empty_like(state.moments), {})
+        self._kept = (params.copy(), state.moments.copy(), dict(vars(state)))
 
-    def keep(self, params, moments):
+    def keep(self, params, state):
         np.copyto(self._spare[0], params)
-        np.copyto(self._spare[1], moments)
+        np.copyto(self._spare[1], state.moments)
+        self._spare[2].update(vars(state))
         self._kept, self._spare = self._spare, self._kept
 
-    def restore(self, params, moments):
+    def restore(self, params, state):
+        moments = state.moments
         np.copyto(params, self._kept[0])
         np.copyto(moments, self._kept[1])
+        vars(state).update(self._kept[2], moments=moments)
 
 
 class _Epochs:
@@ -148,7 +151,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     """
     schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
     schedule.current = state.learning_rate
-    good = _LastGood(params, state.moments)
+    good = _LastGood(params, state)
     monitor.begin(params)
     run = _Run(spec, options, dataset, params, state, good, schedule, monitor)
     interrupted = False
@@ -157,7 +160,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
             run.epochs(_Epochs(spec, options, dataset, params, state, seed, team))
     except KeyboardInterrupt:
         interrupted = True
-        good.restore(params, state.moments)
+        good.restore(params, state)
         warn("Training interrupted by user; the weights of the last whole epoch were kept.")
     state.learning_rate = schedule.current
     if monitor.early_stopping:
@@ -192,18 +195,19 @@ class _Run:
 
     def _one(self, epochs):
         """Train one epoch and record it. Returns whether to stop."""
-        params, moments, monitor = self.params, self.state.moments, self.monitor
+        params, state, monitor = self.params, self.state, self.monitor
         measure = self.spec.has_dropout or monitor.validation is not None
         terms = epochs.run(self.schedule.current)
         loss, penalty = _objective(self.spec, params, self.dataset, terms, measure)
-        self.n_iter += 1
         if not np.isfinite(loss):
-            self.good.restore(params, moments)
+            self.n_iter += 1
+            self.good.restore(params, state)
             monitor.diverged(loss)
             _report_divergence(self.n_iter, self.schedule.current, monitor.early_stopping)
             return True
-        self.good.keep(params, moments)
-        monitor.record(self.spec, params, self.n_iter, loss, penalty)
+        monitor.record(self.spec, params, self.n_iter + 1, loss, penalty)
+        self.n_iter += 1
+        self.good.keep(params, state)
         self.schedule.end_epoch(self.state.n_samples_seen)
         return monitor.has_stalled and self._stalled()
 

@@ -1,0 +1,130 @@
+"""What makes linear models exact: units, tolerances in those units, Newton steps, and zeros.
+
+Without hidden layers the problem is convex, and a user expects the coefficients of Lasso or of
+LogisticRegression to many digits, whatever the units of the inputs and of the target.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lstsq
+
+from ..kernels import layout as code
+
+# KKT residual to which a linear model is solved, at most.
+LINEAR_TOL = 1e-6
+# Newton steps go on to this share of the tolerance, where they are cheap.
+_POLISHED = 1e-4
+_N_STEPS = 8
+_LARGEST_WORK = 2e9  # multiply-adds that a Hessian by differences may cost
+
+
+def _column_sizes(X):
+    """Root mean square of each column of X, 1 for columns of zeros."""
+    if sparse.issparse(X):
+        squares = np.bincount(X.indices, weights=np.square(X.data, dtype=np.float64), minlength=X.shape[1])
+    else:
+        squares = sum(np.square(X[i : i + 4096], dtype=np.float64).sum(axis=0) for i in range(0, X.shape[0], 4096))
+    sizes = np.sqrt(squares / X.shape[0])
+    return np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
+
+
+def _size_of_residuals(spec, dataset):
+    """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
+    if spec.loss in (code.BINARY_LOG_LOSS, code.MULTINOMIAL_LOG_LOSS):
+        return 1.0
+    y = dataset.y.astype(np.float64)
+    deviation = np.sqrt(np.square(y - np.average(y, axis=0, weights=dataset.sample_weight)).mean())
+    return min(deviation, 1.0) if deviation > 0 else 1.0
+
+
+def units_and_tolerances(spec, dataset, tol, objective):
+    """For each parameter the unit in which to vary it, and the KKT residual that is small enough.
+
+    The residual of a weight has the units of the loss's gradient times those of its input. A network's
+    parameters are left as they are.
+    """
+    n_params = len(objective.l1)
+    if not spec.is_linear:
+        return np.ones(n_params), np.full(n_params, tol)
+    n_outputs = spec.layer_units[-1]
+    units = np.concatenate([np.repeat(_column_sizes(dataset.X), n_outputs), np.ones(n_outputs)])
+    return units, min(tol, LINEAR_TOL) * np.minimum(1.0, units * _size_of_residuals(spec, dataset))
+
+
+def _excess(objective, params, tolerances):
+    """Largest KKT residual in units of its tolerance; with tolerance 0, the largest residual itself."""
+    return (objective.kkt_residuals(params) / np.where(tolerances > 0, tolerances, 1.0)).max()
+
+
+def is_within(objective, params, tolerances):
+    """Whether every KKT residual is within its tolerance; a tolerance of 0 asks for what can be had."""
+    return not tolerances.all() or _excess(objective, params, tolerances) <= 1.0
+
+
+def _hessian(objective, params, active):
+    """Central differences of the gradient with respect to the active parameters."""
+    columns = []
+    for i in active:
+        step = 1e-4 * max(abs(params[i]), 1e-3)
+        there, back = params.copy(), params.copy()
+        there[i] += step
+        back[i] -= step
+        slopes = objective.smooth(there)[1][active] - objective.smooth(back)[1][active]
+        columns.append(slopes / (there[i] - back[i]))
+    hessian = np.column_stack(columns)
+    return (hessian + hessian.T) / 2
+
+
+def _newton_direction(objective, params):
+    """Newton step of F on the parameters that are not held at zero, or None where it would cost too much."""
+    active = np.flatnonzero((params != 0) | (objective.l1 == 0))
+    if not 0 < 4 * len(active) * objective.n_rows * len(params) + len(active) ** 3 <= _LARGEST_WORK:
+        return None
+    hessian = _hessian(objective, params, active)
+    slope = (objective.smooth(params)[1] + objective.l1 * np.sign(params))[active]
+    scale = 1 / np.sqrt(np.maximum(np.diag(hessian), np.finfo(float).tiny))
+    direction = np.zeros_like(params)
+    direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * slope)[0]
+    return direction
+
+
+def polish(objective, params, tolerances):
+    """Lower the KKT residuals by Newton steps, which look at gradients alone.
+
+    Near the optimum F is flat to the last bit of its value long before its gradient is, so that no
+    line search on values can go on. Parameters keep their sign or zero; a step is taken only where it
+    lowers the largest residual.
+    """
+    excess = _excess(objective, params, tolerances)
+    for _ in range(_N_STEPS):
+        direction = _newton_direction(objective, params) if excess > _POLISHED else None
+        if direction is None:
+            return params
+        for length in (1.0, 0.5, 0.1):
+            new = params + length * direction
+            flipped = (objective.l1 > 0) & (np.sign(new) != np.sign(params))
+            new_excess = np.inf if flipped.any() else _excess(objective, new, tolerances)
+            if new_excess < excess:
+                params, excess = new, new_excess
+                break
+        else:
+            return params
+    return params
+
+
+def set_tiny_to_zero(objective, params, tolerances):
+    """Set l1-penalised parameters that rounding kept from zero to zero, where that is as good a solution.
+
+    At alpha_max, or at a tie on the path, the gradient at zero equals the l1 strength to the last bit,
+    and the solver may end at 1e-9 instead of 0. Of two points within tolerance the sparser is taken.
+    """
+    size = np.where(objective.l1 > 0, np.abs(params), np.inf)
+    largest = np.abs(params).max()
+    for bound in (1e-6, 1e-9, 1e-12):
+        tiny = (size > 0) & (size < bound * largest)
+        if not tiny.any():
+            return params
+        sparser = np.where(tiny, 0.0, params)
+        if _excess(objective, sparser, tolerances) <= 1.0:
+            return sparser
+    return params
