@@ -383,11 +383,13 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                     f"batch_size={self.batch_size} is larger than the {n_samples} training samples. It is going to be "
                     "clipped"
                 )
-        names = StochasticOptions.__dataclass_fields__.keys() - {"batch_size", "incremental", "learning_rate"}
+        # Plain Python numbers, lest a NumPy scalar be a new type to the compiler.
+        floats = ("learning_rate_init", "power_t", "momentum", "beta_1", "beta_2", "epsilon")
         return StochasticOptions(
-            batch_size=batch_size, incremental=incremental,
+            solver=self.solver, batch_size=int(batch_size), max_iter=self.max_iter, shuffle=bool(self.shuffle),
             learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
-            **{name: getattr(self, name) for name in names},
+            nesterovs_momentum=self.nesterovs_momentum, incremental=incremental,
+            **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 
     # After fitting -----------------------------------------------------------------------------

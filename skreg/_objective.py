@@ -62,22 +62,23 @@ class FullBatch:
     ----------
     l1 : ndarray of shape (n_params,)
         Strength of each parameter's l1 term.
-    n_rows : int
+    rows : ndarray of int
         Distinct rows that F sums over.
+    row_weights : ndarray of shape (n_samples,)
+        Weights of these rows, with mean 1 over them; 0 for all others.
     """
 
     def __init__(self, spec, dataset):
         self.spec = spec.without_dropout()
         self.l1 = _spread(spec, code.COEF_L1, code.INTERCEPT_L1)
         self._l2 = _spread(spec, code.COEF_L2, code.INTERCEPT_L2)
-        self._rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
-        self.n_rows = len(self._rows)
-        row_weights = np.zeros(dataset.n_samples)
-        row_weights[self._rows] = weights
-        block = min(BLOCK, len(self._rows))
+        self.rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
+        self.row_weights = np.zeros(dataset.n_samples)
+        self.row_weights[self.rows] = weights
+        block = min(BLOCK, len(self.rows))
         self._team = Team(multiplications(spec.layer_units, block))
         self._workspace = Workspace(self.spec, block, np.float64, dataset.is_sparse, self._team.size)
-        self._dataset = Dataset(dataset.X, dataset.y, row_weights)
+        self._dataset = Dataset(dataset.X, dataset.y, self.row_weights)
         # Converted once where nothing has to be cast, else block by block at every evaluation.
         self._arguments = self._dataset.arguments() if dataset.dtype == np.float64 else None
 
@@ -93,7 +94,7 @@ class FullBatch:
         """(mean loss, mean activity penalty, gradient of their sum)."""
         from .kernels.entry import loss_gradient
 
-        workspace, spec, n_rows = self._workspace, self.spec, self.n_rows
+        workspace, spec, n_rows = self._workspace, self.spec, len(self.rows)
         flat = aligned_empty(len(params), np.float64)
         flat[:] = params
         gradient = aligned_empty(len(params), np.float64)
@@ -108,10 +109,10 @@ class FullBatch:
 
     def _blocks(self):
         if self._arguments is not None:
-            yield self._arguments, self._rows
+            yield self._arguments, self.rows
             return
-        for start in range(0, len(self._rows), N_ROWS_CAST):
-            block = self._dataset.take(self._rows[start : start + N_ROWS_CAST], np.dtype(np.float64))
+        for start in range(0, len(self.rows), N_ROWS_CAST):
+            block = self._dataset.take(self.rows[start : start + N_ROWS_CAST], np.dtype(np.float64))
             yield block.arguments(), np.arange(block.n_samples)
 
     def smooth(self, params):

@@ -64,6 +64,10 @@ class _Split:
         low[self.where] = low[self.n_params :] = 0
         return np.column_stack([low, np.full(len(low), np.inf)])
 
+    def overlap(self, x):
+        """What the l1 terms count too much where both parts of a parameter are positive."""
+        return 2 * (self.l1 @ np.minimum(x[self.where], x[self.n_params :]))
+
     def value_and_gradient(self, value, gradient, x):
         """Of F in these variables, from value and gradient of its smooth part in the parameters."""
         positive, negative = x[self.where], x[self.n_params :]
@@ -102,7 +106,8 @@ class _Run:
         """Called by SciPy after each iteration."""
         self.accepted = self.split.params(intermediate_result.x)
         self.n_iter += 1
-        value, params, monitor = float(intermediate_result.fun), self.accepted, self.monitor
+        value = float(intermediate_result.fun - self.split.overlap(intermediate_result.x))
+        params, monitor = self.accepted, self.monitor
         penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
         monitor.record(self.spec, params, self.n_iter, value, penalty)
         self._count_still(value)

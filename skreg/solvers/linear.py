@@ -15,25 +15,28 @@ LINEAR_TOL = 1e-6
 # Newton steps go on to this share of the tolerance, where they are cheap.
 _POLISHED = 1e-4
 _N_STEPS = 8
+_N_ROWS = 4096  # rows converted at a time
 _LARGEST_WORK = 2e9  # multiply-adds that a Hessian by differences may cost
 
 
-def _column_sizes(X):
-    """Root mean square of each column of X, 1 for columns of zeros."""
-    if sparse.issparse(X):
-        squares = np.bincount(X.indices, weights=np.square(X.data, dtype=np.float64), minlength=X.shape[1])
-    else:
-        squares = sum(np.square(X[i : i + 4096], dtype=np.float64).sum(axis=0) for i in range(0, X.shape[0], 4096))
-    sizes = np.sqrt(squares / X.shape[0])
+def _column_sizes(X, rows, weights):
+    """Weighted root mean square of each column of X over the rows, 1 for columns of zeros."""
+    squares = np.zeros(X.shape[1])
+    for start in range(0, len(rows), _N_ROWS):
+        taken = rows[start : start + _N_ROWS]
+        block = X[taken].astype(np.float64)
+        squares += weights[taken] @ (block.multiply(block) if sparse.issparse(X) else np.square(block))
+    sizes = np.sqrt(squares / weights[rows].sum())
     return np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
 
 
-def _size_of_residuals(spec, dataset):
+def _size_of_residuals(spec, y, weights):
     """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
     if spec.loss in (code.BINARY_LOG_LOSS, code.MULTINOMIAL_LOG_LOSS):
         return 1.0
-    y = dataset.y.astype(np.float64)
-    deviation = np.sqrt(np.square(y - np.average(y, axis=0, weights=dataset.sample_weight)).mean())
+    y = y.astype(np.float64)
+    squares = np.square(y - np.average(y, axis=0, weights=weights))
+    deviation = np.sqrt(np.average(squares, axis=0, weights=weights).mean())
     return min(deviation, 1.0) if deviation > 0 else 1.0
 
 
@@ -47,8 +50,10 @@ def units_and_tolerances(spec, dataset, tol, objective):
     if not spec.is_linear:
         return np.ones(n_params), np.full(n_params, tol)
     n_outputs = spec.layer_units[-1]
-    units = np.concatenate([np.repeat(_column_sizes(dataset.X), n_outputs), np.ones(n_outputs)])
-    return units, min(tol, LINEAR_TOL) * np.minimum(1.0, units * _size_of_residuals(spec, dataset))
+    sizes = _column_sizes(dataset.X, objective.rows, objective.row_weights)
+    units = np.concatenate([np.repeat(sizes, n_outputs), np.ones(n_outputs)])
+    residual = _size_of_residuals(spec, dataset.y[objective.rows], objective.row_weights[objective.rows])
+    return units, min(tol, LINEAR_TOL) * np.minimum(1.0, units * residual)
 
 
 def _excess(objective, params, tolerances):
@@ -78,7 +83,7 @@ def _hessian(objective, params, active):
 def _newton_direction(objective, params):
     """Newton step of F on the parameters that are not held at zero, or None where it would cost too much."""
     active = np.flatnonzero((params != 0) | (objective.l1 == 0))
-    if not 0 < 4 * len(active) * objective.n_rows * len(params) + len(active) ** 3 <= _LARGEST_WORK:
+    if not 0 < 4 * len(active) * len(objective.rows) * len(params) + len(active) ** 3 <= _LARGEST_WORK:
         return None
     hessian = _hessian(objective, params, active)
     slope = (objective.smooth(params)[1] + objective.l1 * np.sign(params))[active]
