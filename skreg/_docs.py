@@ -15,7 +15,7 @@ activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
 
 solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
     - 'adam': mini-batches, adaptive steps [1]_.
-    - 'sgd': mini-batches, with momentum; proximal steps as in iPiano [2]_.
+    - 'sgd': mini-batches, with momentum; proximal steps on the averaged gradient [2]_.
     - 'lbfgs': all rows at once, deterministic, by SciPy's L-BFGS-B [3]_; exact for small data. Not
       with dropout.
 
@@ -177,8 +177,8 @@ out_activation_ : str
 
 REFERENCES = """\
 .. [1] Kingma & Ba (2015), "Adam: A method for stochastic optimization", :arxiv:`1412.6980`.
-.. [2] Ochs, Chen, Brox & Pock (2014), "iPiano: Inertial proximal algorithm for nonconvex optimization",
-   :arxiv:`1404.4805`.
+.. [2] Xiao (2010), "Dual averaging methods for regularized stochastic learning and online optimization",
+   Journal of Machine Learning Research 11, 2543-2596.
 .. [3] Byrd, Lu, Nocedal & Zhu (1995), "A limited memory algorithm for bound constrained optimization",
    :doi:`10.1137/0916069`.
 .. [4] Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",

@@ -14,10 +14,10 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
 from ._jit import SOURCE_STAMP, entry, helper
-from .layout import FAN_OUT, NESTEROV, OUTPUT, OUTPUT_STRIDE
+from .layout import FAN_OUT, OUTPUT, OUTPUT_STRIDE
 from .matmul import ROWS
 from .network import activity_of_rows, deltas, forward, gradients, loss_of_rows
-from .optimizers import look_ahead, update
+from .optimizers import update
 from .penalties import all_penalties
 from .random import shuffle
 from .team import share, wait
@@ -47,36 +47,32 @@ def _panel_of(panels, member, n_members):
 
 
 @entry
-def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, ahead, state,
-                gradient, layout, penalties, activation, loss_code, optimizer, rates, momentum, batch_size, seed, epoch,
-                step, work, row_terms, panels, member, n_members, arrivals, stamp=SOURCE_STAMP):  # fmt: skip
+def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, state, gradient,
+                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, work,
+                row_terms, panels, member, n_members, arrivals, stamp=SOURCE_STAMP):  # fmt: skip
     """One pass over the data. Returns the terms of the objective.
 
     Mean loss and mean activity penalty are those met on the way; the penalties on weights and on
     intercepts are those at the end, not finite where a parameter is not.
 
-    `step` is the number of updates before this epoch. `params` is what has the exact zeros; `ahead`,
-    the same array except for Nesterov's method, is where gradients are taken.
+    `step` is the number of updates before this epoch.
     """
     n_samples = len(order)
     panel = _panel_of(panels, member, n_members)
     row_loss, row_activity = _halves(row_terms)
-    if member == 0:
-        if shuffled:
-            shuffle(order, seed, epoch)
-        if optimizer == NESTEROV:
-            look_ahead(params, part(state, 0, len(params)), params.dtype.type(momentum), ahead)
+    if member == 0 and shuffled:
+        shuffle(order, seed, epoch)
     n_met = wait(arrivals, 0, n_members)
     loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size
     for start in range(0, n_samples, batch_size):
         rows = part(order, start, min(batch_size, n_samples - start))
         begin, end = share(len(rows), ROWS, member, n_members)
-        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, ahead, layout, penalties, activation, seed,
+        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, seed,
                 step, work, panel)  # fmt: skip
         activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
-        deltas(weights, rows, begin, end, scale, ahead, layout, penalties, activation, seed, step, work, panel)
+        deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
         n_met = wait(arrivals, n_met, n_members)
         gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, False, member,
                   n_members)  # fmt: skip
@@ -85,7 +81,7 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
             activity += _total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
         step += 1
-        update(optimizer, params, ahead, gradient, state, layout, penalties, rates, len(rows) * scale, step, member,
+        update(optimizer, params, gradient, state, layout, penalties, rates, len(rows) * scale, step, member,
                n_members)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
     if member > 0:

@@ -55,44 +55,33 @@ def _adam(w, gradient, first, second, l1, l2, step, prox_step, beta_1, rest_1, b
 
 
 @helper
-def _sgd(w, gradient, velocity, l1, l2, learning_rate, momentum):
-    """Heavy ball: iPiano (Ochs, Chen, Brox & Pock 2014, arXiv:1404.4805).
+def _sgd(w, gradient, velocity, l1, l2, learning_rate, prox_step, momentum, nesterov):
+    """Gradient descent with heavy-ball or Nesterov momentum, and a proximal step.
 
-    The velocity is the way that w really went, proximal step included; without l1 this is plain
-    momentum. A velocity that ignored the proximal step would move the stationary points.
+    The velocity sums gradients, v = momentum v + g, so that without l1 this is the usual method. Where
+    the gradient stands still v is g / (1 - momentum), and the proximal step has that length too:
+    the stationary points are those of F. The proximal step follows the averaged gradient and not that
+    of one batch, whose noise would keep weights from zero (Xiao 2010, JMLR 11, 2543-2596).
     """
-    threshold = learning_rate * l1
+    look_ahead, now = (momentum, w.dtype.type(1)) if nesterov else (w.dtype.type(1), w.dtype.type(0))
+    threshold = prox_step * l1
     for i in range(len(w)):
         g = gradient[i] + l2 * w[i]
-        new = soft_threshold(w[i] + momentum * velocity[i] - learning_rate * g, threshold)
-        velocity[i] = new - w[i]
-        w[i] = new
+        v = momentum * velocity[i] + g
+        velocity[i] = v
+        w[i] = soft_threshold(w[i] - learning_rate * (look_ahead * v + now * g), threshold)
 
 
 @helper
-def _nesterov(w, ahead, gradient, velocity, l1, l2, learning_rate, momentum):
-    """Accelerated proximal gradient (Nesterov 2013, doi:10.1007/s10107-012-0629-5) with fixed momentum.
-
-    The gradient is taken at `ahead` = w + momentum * velocity; w itself has the exact zeros.
-    """
-    threshold = learning_rate * l1
-    for i in range(len(w)):
-        g = gradient[i] + l2 * ahead[i]
-        new = soft_threshold(ahead[i] - learning_rate * g, threshold)
-        velocity[i] = new - w[i]
-        w[i] = new
-        ahead[i] = new + momentum * velocity[i]
+def _length_of_velocity(momentum, step_number):
+    """Sum of momentum^k over the steps so far: the velocity of a gradient that stands still."""
+    if momentum == 1:
+        return float(step_number)
+    return (1 - momentum**step_number) / (1 - momentum)
 
 
 @helper
-def look_ahead(w, velocity, momentum, ahead):
-    """The point at which Nesterov's method takes its next gradient."""
-    for i in range(len(w)):
-        ahead[i] = w[i] + momentum * velocity[i]
-
-
-@helper
-def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, fraction, step_number, member,
+def update(optimizer, params, gradient, state, layout, penalties, rates, fraction, step_number, member,
            n_members):  # fmt: skip
     """Move a member's share of the weights and intercepts once.
 
@@ -100,9 +89,10 @@ def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, 
     `step_number` counts from 1.
     """
     kind = params.dtype.type
-    learning_rate = rates[LEARNING_RATE]
-    prox_step = learning_rate * math.sqrt(1 - rates[BETA_2] ** step_number)
-    step = prox_step / (1 - rates[BETA_1] ** step_number)
+    learning_rate, momentum = rates[LEARNING_RATE], rates[MOMENTUM]
+    adam_prox_step = learning_rate * math.sqrt(1 - rates[BETA_2] ** step_number)
+    adam_step = adam_prox_step / (1 - rates[BETA_1] ** step_number)
+    sgd_prox_step = learning_rate * _length_of_velocity(momentum, step_number)
     for layer in range(layout.shape[0]):
         start = layout[layer, COEF]
         for part_index in range(2):
@@ -114,11 +104,10 @@ def update(optimizer, params, ahead, gradient, state, layout, penalties, rates, 
             w, g, first = part(params, at, n), part(gradient, at, n), part(state, at, n)
             if optimizer == ADAM:
                 second = part(state, len(params) + at, n)
-                _adam(w, g, first, second, l1, l2, kind(step), kind(prox_step),
+                _adam(w, g, first, second, l1, l2, kind(adam_step), kind(adam_prox_step),
                       kind(rates[BETA_1]), kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]),
                       kind(rates[EPSILON]))  # fmt: skip
-            elif optimizer == NESTEROV:
-                _nesterov(w, part(ahead, at, n), g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
             else:
-                _sgd(w, g, first, l1, l2, kind(learning_rate), kind(rates[MOMENTUM]))
+                _sgd(w, g, first, l1, l2, kind(learning_rate), kind(sgd_prox_step), kind(momentum),
+                     optimizer == NESTEROV)  # fmt: skip
             start += size

@@ -107,16 +107,20 @@ class _Run:
         self.accepted = self.split.params(intermediate_result.x)
         self.n_iter += 1
         value = float(intermediate_result.fun - self.split.overlap(intermediate_result.x))
-        params, monitor = self.accepted, self.monitor
-        penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
-        monitor.record(self.spec, params, self.n_iter, value, penalty)
+        self.record(value)
         self._count_still(value)
+        monitor = self.monitor
         stalled = monitor.early_stopping and monitor.has_stalled
         if stalled:
             monitor.stalled("Stopping.")
         if stalled or self.n_still > self.n_iter_no_change:
             self.has_stopped = True
             raise StopIteration
+
+    def record(self, value):
+        params, monitor = self.accepted, self.monitor
+        penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
+        monitor.record(self.spec, params, self.n_iter, value, penalty)
 
     def _count_still(self, value):
         """A network's F may stand still at a kink of relu; one small step alone says nothing."""
@@ -147,6 +151,8 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
                     "maxiter": max_iter, "maxfun": max_fun, "gtol": (tolerances / units).min(), "ftol": 0.0,
                 },
             )  # fmt: skip
+            if run.n_iter == 0:  # optimal from the start: the curves show that
+                run.record(float(result.fun))
             run.accepted = _finish(run, objective, result, tolerances)
     except KeyboardInterrupt:
         interrupted = True

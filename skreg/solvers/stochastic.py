@@ -105,7 +105,6 @@ class _Epochs:
         self.arguments = dataset.arguments()
         self.order = np.arange(dataset.n_samples)
         self.gradient = aligned_empty(len(params), params.dtype)
-        self.ahead = np.empty_like(params) if options.optimizer == code.NESTEROV else params
         self.rates = np.empty(code.N_RATES)
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
@@ -117,9 +116,9 @@ class _Epochs:
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
         terms = self.team.run(
-            train_epoch, *self.arguments, self.order, options.shuffle, self.params, self.ahead, state.moments,
-            self.gradient, workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
-            options.momentum, options.batch_size, self.seed, state.n_epochs, state.n_steps, workspace.work,
+            train_epoch, *self.arguments, self.order, options.shuffle, self.params, state.moments, self.gradient,
+            workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
+            options.batch_size, self.seed, state.n_epochs, state.n_steps, workspace.work,
             workspace.row_terms, workspace.panels,
         )  # fmt: skip
         state.n_epochs += 1
