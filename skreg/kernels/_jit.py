@@ -23,14 +23,14 @@ _OPTIONS = {
 }
 
 
+_WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 try:
-    from ._pipeline import HelperCompiler
+    from ._pipeline import HelperCompiler, OutlinedCompiler
 except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
-    _HELPER_OPTIONS = {}
+    helper = outlined = njit(**_OPTIONS)
 else:
-    _HELPER_OPTIONS = {"pipeline_class": HelperCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-helper = njit(**_OPTIONS, **_HELPER_OPTIONS)
+    helper = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=HelperCompiler)
+    outlined = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
 
 
 def _hash_of_sources():

@@ -30,6 +30,7 @@ class _HelperLowering(NativeLowering):
     """Lowers a function without making it callable from Python."""
 
     _name = "skreg_helper_lowering"
+    outlined = False
 
     def run_pass(self, state):
         if state.library is None:
@@ -38,6 +39,8 @@ class _HelperLowering(NativeLowering):
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
+        if self.outlined:
+            state.library.get_function(lowered.fndesc.llvm_func_name).add_function_attribute("noinline")
         name = state.func_id.func_name
         # Callers find the code by this object, which numba wants to look like a compiled function.
         key = _dynfunc.make_function(
@@ -48,14 +51,24 @@ class _HelperLowering(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _OutlinedLowering(_HelperLowering):
+    """Lowers a function that LLVM must not inline."""
+
+    _name = "skreg_outlined_lowering"
+    outlined = True
+
+
 class HelperCompiler(CompilerBase):
     """numba's pipeline for compiled code, except for the lowering."""
+
+    _lowering = _HelperLowering
 
     def define_pipelines(self):
         build = DefaultPassBuilder
         lowering = build.define_nopython_lowering_pipeline(self.state)
         lowering.passes = [
-            (_HelperLowering, text) if step is NativeLowering else (step, text) for step, text in lowering.passes
+            (self._lowering, text) if step is NativeLowering else (step, text) for step, text in lowering.passes
         ]
         manager = PassManager("skreg_helper")
         for part in (
@@ -64,3 +77,9 @@ class HelperCompiler(CompilerBase):
             manager.passes.extend(part.passes)
         manager.finalize()
         return [manager]
+
+
+class OutlinedCompiler(HelperCompiler):
+    """The same for large functions with several callers: one copy of their code, compiled once."""
+
+    _lowering = _OutlinedLowering

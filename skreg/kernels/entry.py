@@ -15,7 +15,7 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 from ._jit import SOURCE_STAMP, entry, helper
 from .layout import FAN_OUT, OUTPUT, OUTPUT_STRIDE
-from .matmul import ROWS
+from .matmul import ADD, ROWS, SET
 from .network import activity_of_rows, deltas, forward, gradients, loss_of_rows
 from .optimizers import update
 from .penalties import all_penalties
@@ -74,7 +74,7 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
         deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
         n_met = wait(arrivals, n_met, n_members)
-        gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, False, member,
+        gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, SET, member,
                   n_members)  # fmt: skip
         if member == 0:
             loss += _total(row_loss, len(rows))
@@ -141,7 +141,7 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
         deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, 0, 0, work, panel)
         n_met = wait(arrivals, n_met, n_members)
-        gradients(data, indices, indptr, rows, layout, penalties, 0, 0, work, panel, gradient, True, member, n_members)
+        gradients(data, indices, indptr, rows, layout, penalties, 0, 0, work, panel, gradient, ADD, member, n_members)
         if member == 0:
             loss += _total(row_loss, len(rows))
             activity += _total(row_activity, len(rows))

@@ -18,7 +18,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from ._jit import helper
+from ._jit import helper, outlined
 from .packing import pack_panel
 from .simd import BOOL, VECTOR_BYTES, Vectors, ir, lanes_of
 from .views import part
@@ -28,6 +28,11 @@ VECTORS = 2
 DEPTH = 256
 HEIGHT = 256
 _ALIAS_VECTORS = 1024 // VECTOR_BYTES
+
+# Steps and flags for `product`. As plain literals each would be a type of its own to numba, and `product`
+# compiled once for every combination of them.
+NEXT, SET, ADD = np.int64(1), np.bool_(False), np.bool_(True)
+
 _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
 
 
@@ -132,7 +137,7 @@ def _make_tile(vectors):
 _tile_1, _tile_2 = _make_tile(1), _make_tile(2)
 
 
-@helper
+@outlined
 def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add):
     """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
     if a_col == 1 and b_row == 1:
@@ -175,7 +180,7 @@ def _multiply_panel(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_r
             _tile_1(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add)
 
 
-@helper
+@outlined
 def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add):
     """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n).
 

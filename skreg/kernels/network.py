@@ -6,7 +6,7 @@ multiplied where it lies. `begin` and `end` are the part of the batch's rows tha
 takes all the way to the delta of the first layer; the gradients then sum over all rows.
 """
 
-from ._jit import helper
+from ._jit import helper, outlined
 from .activations import add_intercepts_and_activate, multiply_by_derivative
 from .layout import (
     ACTIVITY_L1,
@@ -24,13 +24,13 @@ from .layout import (
     OUTPUT_STRIDE,
 )
 from .losses import loss_and_gradient
-from .matmul import ROWS, product
+from .matmul import NEXT, ROWS, SET, product
 from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_mask
 from .team import share
 from .views import part, set_zero
 
 
-@helper
+@outlined
 def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n_features):
     """Copy rows of dense X to the workspace, with input dropout at `rate`."""
     for i in range(begin, end):
@@ -47,7 +47,7 @@ def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n
             scale_row_by_mask(to, to, key, i, rate)
 
 
-@helper
+@outlined
 def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, work, start, stride, n_outputs):
     """output = dropout(X[rows]) coefs for CSR X."""
     scale = work.dtype.type(1.0 / (1.0 - rate))
@@ -66,7 +66,7 @@ def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, w
                 to[j] += value * weights[j]
 
 
-@helper
+@outlined
 def _sparse_gradient(data, indices, indptr, rows, key, rate, work, start, stride, n_outputs, first, last, gradient):
     """Columns first:last of gradient += dropout(X[rows])' delta for CSR X."""
     scale = work.dtype.type(1.0 / (1.0 - rate))
@@ -85,7 +85,7 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, work, start, stride
                 to[j] += value * source[j]
 
 
-@helper
+@outlined
 def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, seed,
             step, work, panel):  # fmt: skip
     """Fill the workspace with the activations of every layer; those of the last are the raw predictions."""
@@ -108,15 +108,15 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
                 for i in range(begin, end):
                     scale_row_by_mask(part(work, before + i * before_stride, fan_in),
                                       part(work, source + i * source_stride, fan_in), key, i, rate)  # fmt: skip
-            product(work, source + begin * source_stride, source_stride, 1, params, coef, fan_out, 1,
-                    work, output + begin * stride, stride, m, fan_in, fan_out, panel, False)  # fmt: skip
+            product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT,
+                    work, output + begin * stride, stride, m, fan_in, fan_out, panel, SET)  # fmt: skip
         code = activation if layer < n_layers - 1 else IDENTITY
         bias = part(params, intercept, fan_out)
         for i in range(begin, end):
             add_intercepts_and_activate(part(work, output + i * stride, fan_out), bias, code)
 
 
-@helper
+@outlined
 def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity):
     """Each row's weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2), summed over the hidden layers."""
     for i in range(begin, end):
@@ -136,7 +136,7 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
             row_activity[i] += weight * (l1 * absolute + 0.5 * l2 * squared)
 
 
-@helper
+@outlined
 def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss):
     """Each row's weighted loss; its raw prediction becomes scale * weight * the loss's gradient."""
     last = layout.shape[0] - 1
@@ -161,7 +161,7 @@ def _add_activity_gradient(activations, delta, factor, l1, l2):
         delta[j] += sign + l2 * a
 
 
-@helper
+@outlined
 def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step,
                      work, panel):  # fmt: skip
     """From the delta of `layer`'s output to that of the layer before: weights, dropout, activity, activation."""
@@ -169,8 +169,8 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
     before, before_stride = layout[layer - 1, DELTA], layout[layer - 1, OUTPUT_STRIDE]
     output = layout[layer - 1, OUTPUT]
-    product(work, delta + begin * stride, stride, 1, params, layout[layer, COEF], 1, fan_out, work,
-            before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, False)  # fmt: skip
+    product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
+            before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET)  # fmt: skip
     rate = penalties[layer, DROPOUT]
     key = dropout_key(seed, step, layer)
     l1, l2 = penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2]
@@ -205,7 +205,7 @@ def _gradient_of_intercepts(first, last, n_rows, work, delta, stride, gradient, 
             to[j] += row[j]
 
 
-@helper
+@outlined
 def gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, add, member,
               n_members):  # fmt: skip
     """A member's part of the gradient of loss and activity penalty, set or added, from all deltas."""
@@ -221,10 +221,10 @@ def gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, 
             if not add:
                 for feature in range(fan_in):
                     set_zero(part(to, feature * fan_out + first, last - first))
-            _sparse_gradient(data, indices, indptr, rows, dropout_key(seed, step, 0), penalties[0, DROPOUT], work,
+            _sparse_gradient(data, indices, indptr, rows, dropout_key(seed, step, layer), penalties[0, DROPOUT], work,
                              delta, stride, fan_out, first, last, to)  # fmt: skip
         else:
             begin, end = share(fan_in, ROWS, member, n_members)
-            product(work, source + begin, 1, source_stride, work, delta, stride, 1,
+            product(work, source + begin, NEXT, source_stride, work, delta, stride, NEXT,
                     gradient, coef + begin * fan_out, fan_out, end - begin, n_rows, fan_out, panel, add)  # fmt: skip
         _gradient_of_intercepts(first, last, n_rows, work, delta, stride, part(gradient, intercept, fan_out), add)

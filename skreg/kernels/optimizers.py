@@ -9,7 +9,7 @@ batch size, so the penalties of a short last batch must weigh less in the same p
 
 import math
 
-from ._jit import helper
+from ._jit import helper, outlined
 from .layout import (
     ADAM,
     BETA_1,
@@ -33,7 +33,7 @@ from .views import part
 CACHE_LINE = 16  # parameters that no two members share, at least
 
 
-@helper
+@outlined
 def _adam(w, gradient, first, second, l1, l2, step, prox_step, beta_1, rest_1, beta_2, rest_2, epsilon):
     """Adam (Kingma & Ba 2015, arXiv:1412.6980), with a proximal step in the metric of Adam.
 
@@ -54,7 +54,7 @@ def _adam(w, gradient, first, second, l1, l2, step, prox_step, beta_1, rest_1, b
         w[i] = soft_threshold(w[i] - step * inverse * m, prox_step * inverse * l1)
 
 
-@helper
+@outlined
 def _sgd(w, gradient, velocity, l1, l2, learning_rate, prox_step, momentum, nesterov):
     """Gradient descent with heavy-ball or Nesterov momentum, and a proximal step.
 
@@ -80,7 +80,7 @@ def _length_of_velocity(momentum, step_number):
     return (1 - momentum**step_number) / (1 - momentum)
 
 
-@helper
+@outlined
 def update(optimizer, params, gradient, state, layout, penalties, rates, fraction, step_number, member,
            n_members):  # fmt: skip
     """Move a member's share of the weights and intercepts once.

@@ -1,6 +1,6 @@
 """Penalties l1 |w|_1 + l2 / 2 |w|^2 of a vector: value and proximal step."""
 
-from ._jit import helper
+from ._jit import helper, outlined
 from .layout import (
     COEF,
     COEF_L1,
@@ -30,7 +30,7 @@ def penalty_value(w, l1, l2):
     return l1 * absolute + 0.5 * l2 * squared
 
 
-@helper
+@outlined
 def all_penalties(params, layout, penalties):
     """(penalty on the weights, penalty on the intercepts) of the whole network."""
     coefs, intercepts = 0.0, 0.0
