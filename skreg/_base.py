@@ -158,9 +158,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
 
     def _fit(self, X, y, sample_weight, validation, *, incremental):
-        # Refuse what can be refused before looking at the data.
-        make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
-        self._check_validation_arguments(validation, incremental)
+        self._check_before_data(validation, incremental)
         with self._unchanged_on_error():
             self._fit_data(X, y, sample_weight, validation, incremental)
         return self
@@ -196,7 +194,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtype, y_numeric=False, reset=reset
         )
 
-    def _check_validation_arguments(self, validation, incremental):
+    def _check_before_data(self, validation, incremental):
+        """Refuse what can be refused before looking at the data."""
+        make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
         X_val, y_val, sample_weight_val = validation
         if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
             raise ValueError("X_val and y_val must be given together, and sample_weight_val only with them.")

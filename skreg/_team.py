@@ -7,12 +7,15 @@ by the number of fits that run at the moment in this process.
 
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
 WORTH_A_TEAM = 2_000_000
+
+# As in kernels/team.py, which is not imported before there is a kernel to run.
+DISBANDED = 2**62
 
 _lock = threading.Lock()
 _n_running = 0
@@ -68,11 +71,22 @@ class Team:
         return max(1, min(self.size, n_cores() // _n_running))
 
     def run(self, kernel, *arguments):
-        """Call `kernel(*arguments, member, n_members, arrivals)` in each member; member 0's result."""
+        """Call `kernel(*arguments, member, n_members, arrivals)` in each member; member 0's result.
+
+        An interrupt may come before all have started: the others are then told to wait for nobody, what
+        they wrote is to be discarded, and none of them works on when this returns.
+        """
         n_members = self._n_members()
         arrivals = np.zeros(1, np.int64)
-        others = [self._pool.submit(kernel, *arguments, k, n_members, arrivals) for k in range(1, n_members)]
-        result = kernel(*arguments, 0, n_members, arrivals)
-        for other in others:
-            other.result()
-        return result
+        others = []
+        try:
+            for member in range(1, n_members):
+                others.append(self._pool.submit(kernel, *arguments, member, n_members, arrivals))
+            return kernel(*arguments, 0, n_members, arrivals)
+        except BaseException:
+            arrivals[0] = DISBANDED
+            raise
+        finally:
+            wait(others)
+            for other in others:
+                other.result()

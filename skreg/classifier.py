@@ -182,6 +182,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported by partial_fit, which sees only a part of the data: compute "
                 "the weights with sklearn.utils.class_weight.compute_class_weight and give them as a dict."
             )
+        self._check_before_data((X_val, y_val, sample_weight_val), incremental=True)
         with self._unchanged_on_error():
             if check_partial_fit_first_call(self, classes):
                 self._multilabel = type_of_target(y).startswith("multilabel")

@@ -17,7 +17,7 @@ from ._jit import SOURCE_STAMP, entry, helper
 from .layout import FAN_OUT, OUTPUT, OUTPUT_STRIDE
 from .matmul import ADD, ROWS, SET
 from .network import activity_of_rows, deltas, forward, gradients, loss_of_rows
-from .optimizers import update
+from .optimizers import next_reach, update
 from .penalties import all_penalties
 from .random import shuffle
 from .team import share, wait
@@ -48,9 +48,9 @@ def _panel_of(panels, member, n_members):
 
 @entry
 def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, state, gradient,
-                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, work,
+                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
                 row_terms, panels, member, n_members, arrivals, stamp=SOURCE_STAMP):  # fmt: skip
-    """One pass over the data. Returns the terms of the objective.
+    """One pass over the data. Returns the terms of the objective, and the optimizer's reach (see optimizers.py).
 
     Mean loss and mean activity penalty are those met on the way; the penalties on weights and on
     intercepts are those at the end, not finite where a parameter is not.
@@ -81,13 +81,15 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
             activity += _total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
         step += 1
-        update(optimizer, params, gradient, state, layout, penalties, rates, len(rows) * scale, step, member,
+        fraction = len(rows) * scale
+        reach = next_reach(optimizer, rates, reach, fraction)
+        update(optimizer, params, gradient, state, layout, penalties, rates, fraction, reach, step, member,
                n_members)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
     if member > 0:
-        return 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0
     coefs, intercepts = all_penalties(params, layout, penalties)
-    return loss / n_samples, coefs, intercepts, activity / n_samples
+    return loss / n_samples, coefs, intercepts, activity / n_samples, reach
 
 
 @entry

@@ -6,14 +6,13 @@ the bounds make zeros exact. Without l1 terms this is plain L-BFGS.
 Byrd, Lu, Nocedal & Zhu (1995), doi:10.1137/0916069.
 """
 
-from functools import cache
-
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
+from .._blas import single_blas_thread
 from .._evaluate import penalty_terms
+from .._interrupt import DeferredInterrupt
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
@@ -24,12 +23,6 @@ _FAR_TOO_LARGE = 1e200
 # Relative change of F, in units of `tol`, that counts as standing still: 2.2e-9 at the default tol,
 # which is SciPy's own default.
 _STANDSTILL = 2.2e-5
-
-
-@cache
-def _threadpools():
-    """The thread pools of the loaded libraries; finding them takes a millisecond."""
-    return ThreadpoolController()
 
 
 class _Split:
@@ -82,13 +75,15 @@ class _Run:
     """One minimisation: keeps the last accepted point, the curves, and the reason to stop."""
 
     def __init__(self, spec, objective, split, monitor, standstill, n_iter_no_change):
+        self.interrupt = DeferredInterrupt()
         self.spec, self.objective, self.split, self.monitor = spec, objective, split, monitor
         self.standstill, self.n_iter_no_change = standstill, n_iter_no_change
-        self.n_iter, self.n_still, self.value = 0, 0, np.inf
+        self.n_still, self.value = 0, np.inf
         self.started = self.has_stopped = False
-        self.accepted = None  # set by begin
+        self.kept = None  # (params, number of iterations, history) of the last whole iteration
 
     def evaluate(self, x):
+        self.interrupt.check()
         value, gradient = self.objective.smooth(self.split.params(x))
         if not np.isfinite(value):
             if not self.started:
@@ -97,17 +92,15 @@ class _Run:
         return self.split.value_and_gradient(value, gradient, x)
 
     def begin(self, x):
-        self.accepted = self.split.params(x)
+        self.kept = self.split.params(x), 0, self.monitor.history.snapshot()
         self.monitor.begin(self.accepted)
         self.evaluate(x)
         self.started = True
 
     def accept(self, *, intermediate_result):
         """Called by SciPy after each iteration."""
-        self.accepted = self.split.params(intermediate_result.x)
-        self.n_iter += 1
         value = float(intermediate_result.fun - self.split.overlap(intermediate_result.x))
-        self.record(value)
+        self.record(value, self.split.params(intermediate_result.x), self.n_iter + 1)
         self._count_still(value)
         monitor = self.monitor
         stalled = monitor.early_stopping and monitor.has_stalled
@@ -117,10 +110,25 @@ class _Run:
             self.has_stopped = True
             raise StopIteration
 
-    def record(self, value):
-        params, monitor = self.accepted, self.monitor
+    def record(self, value, params, n_iter):
+        """Record an iteration; only then is it the one that an interrupt returns to."""
+        monitor = self.monitor
         penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
-        monitor.record(self.spec, params, self.n_iter, value, penalty)
+        monitor.record(self.spec, params, n_iter, value, penalty)
+        self.kept = params, n_iter, monitor.history.snapshot()
+
+    def restore(self):
+        """Back to the last whole iteration."""
+        _, _, history = self.kept
+        self.monitor.history.restore(history)
+
+    @property
+    def accepted(self):
+        return self.kept[0]
+
+    @property
+    def n_iter(self):
+        return self.kept[1]
 
     def _count_still(self, value):
         """A network's F may stand still at a kink of relu; one small step alone says nothing."""
@@ -141,10 +149,10 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
     run = _Run(spec, objective, split, monitor, standstill, n_iter_no_change)
     x = split.start(params)
     interrupted, result = False, None
+    run.begin(x)
     try:
         # SciPy's vector operations are too short for BLAS threads, and would differ with their number.
-        with _threadpools().limit(limits=1, user_api="blas"), objective:
-            run.begin(x)
+        with run.interrupt, single_blas_thread(), objective:
             result = minimize(
                 run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
                 options={
@@ -152,12 +160,14 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
                 },
             )  # fmt: skip
             if run.n_iter == 0:  # optimal from the start: the curves show that
-                run.record(float(result.fun))
-            run.accepted = _finish(run, objective, result, tolerances)
+                run.record(float(result.fun), run.accepted, 0)
+            solution = _finish(run, objective, result, tolerances)
     except KeyboardInterrupt:
         interrupted = True
+        run.restore()
+        solution = run.accepted
         warn("Training interrupted by user; the weights of the last iteration were kept.")
-    params[:] = monitor.best_params if monitor.early_stopping else run.accepted
+    params[:] = monitor.best_params if monitor.early_stopping else solution
     if result is not None and not interrupted:
         _warn_unless_converged(run, result, objective, params, tolerances, max_iter)
     return run.n_iter, interrupted

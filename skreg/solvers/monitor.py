@@ -39,6 +39,18 @@ class History:
     no_improvement_count: int = 0
 
 
+    def snapshot(self):
+        """What `restore` needs to forget all that comes after."""
+        curves = {name: len(value) for name, value in vars(self).items() if isinstance(value, list)}
+        return curves, {name: value for name, value in vars(self).items() if not isinstance(value, list)}
+
+    def restore(self, snapshot):
+        lengths, rest = snapshot
+        for name, length in lengths.items():
+            del getattr(self, name)[length:]
+        vars(self).update(rest)
+
+
 class Monitor:
     """Records each epoch in a `History`, keeps the best weights, and counts epochs without progress."""
 
@@ -68,7 +80,7 @@ class Monitor:
         history.loss_curve.append(loss)
         self._say(f"Iteration {n_iter}, loss = {loss:.8f}")
         if self.validation is not None:
-            history.validation_loss_curve.append(validation_loss + penalty)
+            history.validation_loss_curve.append(float(validation_loss + penalty))
             history.validation_scores.append(score)
             self._say(f"Validation score: {score:f}")
         if self.early_stopping:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._evaluate import evaluate
+from .._interrupt import DeferredInterrupt
 from .._network import Workspace, aligned_empty, multiplications
 from .._team import Team
 from .._warn import warn
@@ -53,6 +54,7 @@ class OptimizerState:
     schedule: tuple  # (kind, initial learning rate) that `learning_rate` comes from
     n_epochs: int = 0
     n_steps: int = 0
+    reach: float = 0.0  # what the average of gradients holds of one that stood still
     n_samples_seen: int = 0
 
     @classmethod
@@ -75,23 +77,33 @@ class OptimizerState:
 
 
 class _LastGood:
-    """Two copies of weights and optimizer, written in turn, so that an interrupt always leaves a whole one."""
+    """The last whole epoch: weights, optimizer and history.
 
-    def __init__(self, params, state):
-        self._spare = (np.empty_like(params), np.empty_like(state.moments), {})
-        self._kept = (params.copy(), state.moments.copy(), dict(vars(state)))
+    There are two copies, written in turn, so that an interrupt at any moment leaves a whole one.
+    """
 
-    def keep(self, params, state):
-        np.copyto(self._spare[0], params)
-        np.copyto(self._spare[1], state.moments)
-        self._spare[2].update(vars(state))
-        self._kept, self._spare = self._spare, self._kept
+    def __init__(self, run):
+        self._run = run
+        self._spare = self._kept = None
+        self.keep()
+        self.keep()
 
-    def restore(self, params, state):
-        moments = state.moments
-        np.copyto(params, self._kept[0])
-        np.copyto(moments, self._kept[1])
-        vars(state).update(self._kept[2], moments=moments)
+    def keep(self):
+        run, state = self._run, self._run.state
+        buffers = (run.params.copy(), state.moments.copy()) if self._spare is None else self._spare[:2]
+        np.copyto(buffers[0], run.params)
+        np.copyto(buffers[1], state.moments)
+        scalars = {name: value for name, value in vars(state).items() if name != "moments"}
+        new = (*buffers, scalars, run.monitor.history.snapshot(), run.n_iter)
+        self._kept, self._spare = new, self._kept
+
+    def restore(self):
+        run = self._run
+        params, moments, scalars, history, run.n_iter = self._kept
+        np.copyto(run.params, params)
+        np.copyto(run.state.moments, moments)
+        vars(run.state).update(scalars)
+        run.monitor.history.restore(history)
 
 
 class _Epochs:
@@ -115,10 +127,10 @@ class _Epochs:
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
-        terms = self.team.run(
+        *terms, state.reach = self.team.run(
             train_epoch, *self.arguments, self.order, options.shuffle, self.params, state.moments, self.gradient,
             workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
-            options.batch_size, self.seed, state.n_epochs, state.n_steps, workspace.work,
+            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, workspace.work,
             workspace.row_terms, workspace.panels,
         )  # fmt: skip
         state.n_epochs += 1
@@ -150,16 +162,15 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     """
     schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
     schedule.current = state.learning_rate
-    good = _LastGood(params, state)
     monitor.begin(params)
-    run = _Run(spec, options, dataset, params, state, good, schedule, monitor)
+    run = _Run(spec, options, dataset, params, state, schedule, monitor)
     interrupted = False
     try:
-        with Team(multiplications(spec.layer_units, options.batch_size)) as team:
-            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team))
+        with DeferredInterrupt() as interrupt, Team(multiplications(spec.layer_units, options.batch_size)) as team:
+            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team), interrupt)
     except KeyboardInterrupt:
         interrupted = True
-        good.restore(params, state)
+        run.good.restore()
         warn("Training interrupted by user; the weights of the last whole epoch were kept.")
     state.learning_rate = schedule.current
     if monitor.early_stopping:
@@ -176,15 +187,19 @@ class _Run:
     dataset: object
     params: np.ndarray
     state: OptimizerState
-    good: _LastGood
     schedule: LearningRate
     monitor: object
     n_iter: int = 0
 
-    def epochs(self, epochs):
+    def __post_init__(self):
+        self.good = _LastGood(self)
+
+    def epochs(self, epochs, interrupt):
         """Run epochs until one of the reasons to stop."""
         while self.n_iter < self.options.max_iter:
-            if self._one(epochs) or self.options.incremental:
+            stop = self._one(epochs)
+            interrupt.check()
+            if stop or self.options.incremental:
                 return
         warn(
             f"Stochastic Optimizer: Maximum iterations ({self.n_iter}) reached and the optimization hasn't converged "
@@ -194,19 +209,19 @@ class _Run:
 
     def _one(self, epochs):
         """Train one epoch and record it. Returns whether to stop."""
-        params, state, monitor = self.params, self.state, self.monitor
+        params, monitor = self.params, self.monitor
         measure = self.spec.has_dropout or monitor.validation is not None
         terms = epochs.run(self.schedule.current)
         loss, penalty = _objective(self.spec, params, self.dataset, terms, measure)
         if not np.isfinite(loss):
+            self.good.restore()
             self.n_iter += 1
-            self.good.restore(params, state)
             monitor.diverged(loss)
             _report_divergence(self.n_iter, self.schedule.current, monitor.early_stopping)
             return True
         monitor.record(self.spec, params, self.n_iter + 1, loss, penalty)
         self.n_iter += 1
-        self.good.keep(params, state)
+        self.good.keep()
         self.schedule.end_epoch(self.state.n_samples_seen)
         return monitor.has_stalled and self._stalled()
 
