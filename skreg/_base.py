@@ -444,7 +444,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             is without dropout, and computed in float64.
         """
         batch, params = self._full_batch(X, y, sample_weight)
-        return batch.terms(params)
+        with batch:
+            return batch.terms(params)
 
     def kkt_residual(self, X, y, sample_weight=None):
         """How far the fitted weights are from optimal on these data: 0 at a stationary point.
@@ -469,7 +470,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             In units of the objective per unit of weight.
         """
         batch, params = self._full_batch(X, y, sample_weight)
-        return float(batch.kkt_residuals(params).max())
+        with batch:
+            return float(batch.kkt_residuals(params).max())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

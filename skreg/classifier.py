@@ -7,7 +7,7 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
@@ -300,7 +300,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return sample_weight
         self._check_class_weight()
         y = y.toarray() if hasattr(y, "toarray") else y
-        weights = compute_sample_weight(self.class_weight, y)
+        if self.class_weight == "balanced" and not self._multilabel:
+            # It counts the samples' weights, so that a weight of 2 is the row twice here too.
+            y = column_or_1d(y)
+            classes, codes = np.unique(y, return_inverse=True)
+            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=sample_weight)[codes]
+        else:
+            weights = compute_sample_weight(self.class_weight, y)
         return weights if sample_weight is None else weights * sample_weight
 
     def _check_class_weight(self):

@@ -162,8 +162,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self.loss
 
     def _validate_target(self, y, loss, new_classes):
-        y = np.asarray(y)
-        if y.dtype.kind not in "fiub":
+        y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        if y.dtype.kind not in "fiubO":
+            raise ValueError(f"y must be numeric, got dtype {y.dtype}.")
+        if y.dtype.kind == "O":
             y = y.astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

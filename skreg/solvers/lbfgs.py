@@ -148,11 +148,11 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
     standstill = -np.inf if spec.is_linear else _STANDSTILL * tol
     run = _Run(spec, objective, split, monitor, standstill, n_iter_no_change)
     x = split.start(params)
-    interrupted, result = False, None
-    run.begin(x)
+    interrupted, complaint = False, None
     try:
         # SciPy's vector operations are too short for BLAS threads, and would differ with their number.
         with run.interrupt, single_blas_thread(), objective:
+            run.begin(x)
             result = minimize(
                 run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
                 options={
@@ -162,14 +162,15 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
             if run.n_iter == 0:  # optimal from the start: the curves show that
                 run.record(float(result.fun), run.accepted, 0)
             solution = _finish(run, objective, result, tolerances)
+            complaint = _complaint(run, result, objective, solution, tolerances, max_iter)
     except KeyboardInterrupt:
         interrupted = True
         run.restore()
         solution = run.accepted
         warn("Training interrupted by user; the weights of the last iteration were kept.")
     params[:] = monitor.best_params if monitor.early_stopping else solution
-    if result is not None and not interrupted:
-        _warn_unless_converged(run, result, objective, params, tolerances, max_iter)
+    if complaint is not None:
+        warn(f"lbfgs failed to converge: {complaint}.", ConvergenceWarning)
     return run.n_iter, interrupted
 
 
@@ -181,15 +182,14 @@ def _finish(run, objective, result, tolerances):
     return set_tiny_to_zero(objective, params, tolerances)
 
 
-def _warn_unless_converged(run, result, objective, params, tolerances, max_iter):
+def _complaint(run, result, objective, params, tolerances, max_iter):
+    """Why the minimiser ended before it converged, and what to do; or None."""
     if run.has_stopped:
-        return
+        return None
     if result.status == 1:
         limit = f"max_iter={max_iter}" if result.nit >= max_iter else f"{result.nfev} evaluations (max_fun)"
-        reason = f"it reached {limit}. Increase the limit, scale the data, or raise tol"
-    else:
-        if is_within(objective, params, tolerances):
-            return
-        residual = objective.kkt_residuals(params).max()
-        reason = f"it could not get below a KKT residual of {residual:.1e}. Scale the data, or raise tol"
-    warn(f"lbfgs failed to converge: {reason}.", ConvergenceWarning)
+        return f"it reached {limit}. Increase the limit, scale the data, or raise tol"
+    if is_within(objective, params, tolerances):
+        return None
+    residual = objective.kkt_residuals(params).max()
+    return f"it could not get below a KKT residual of {residual:.1e}. Scale the data, or raise tol"

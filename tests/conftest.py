@@ -1,0 +1,165 @@
+"""What several test files need: random problems, and the kernels called as `reference.py` is called."""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+
+from skreg import MLPRegressor
+from skreg._data import Dataset
+from skreg._network import pack, unpack
+from skreg._objective import FullBatch
+from skreg._spec import make_spec
+from skreg._team import Team
+from skreg.solvers.stochastic import OptimizerState, StochasticOptions, _Epochs
+
+from . import reference
+
+# Kinds of target: (loss, number of outputs). The binary loss of several outputs is that of multilabel targets.
+TARGETS = {
+    "one target": ("squared_error", 1),
+    "three targets": ("squared_error", 3),
+    "counts": ("poisson", 1),
+    "three counts": ("poisson", 3),
+    "binary": ("binary_log_loss", 1),
+    "multilabel": ("binary_log_loss", 3),
+    "multinomial": ("multinomial_log_loss", 3),
+}
+HIDDEN = {"linear": (), "one hidden layer": (5,), "two hidden layers": (5, 3)}
+RATES = {"learning_rate": 0.005, "momentum": 0.6, "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-4}
+
+
+def draw_data(target, n_rows=23, n_features=4, seed=0):
+    """(X with many zeros, y as the loss takes it, sample weights of mean 1)."""
+    rng = np.random.RandomState(seed)
+    loss, n_outputs = TARGETS[target]
+    X = rng.randn(n_rows, n_features) * (rng.rand(n_rows, n_features) < 0.7)
+    y = {
+        "squared_error": lambda: rng.randn(n_rows, n_outputs),
+        "poisson": lambda: rng.poisson(1.5, (n_rows, n_outputs)).astype(float),
+        "binary_log_loss": lambda: rng.randint(0, 2, (n_rows, n_outputs)).astype(float),
+        "multinomial_log_loss": lambda: rng.randint(0, n_outputs, (n_rows, 1)).astype(float),
+    }[loss]()
+    weights = rng.randint(0, 4, n_rows) + rng.rand(n_rows) * (rng.rand(n_rows) < 0.5)
+    return X, y, weights / weights.mean()
+
+
+def draw_network(activation, target, hidden, *, dropout=False, seed=0):
+    """A `reference.Network` whose every penalty differs from layer to layer."""
+    rng = np.random.RandomState(seed + 100)
+    n_hidden = len(hidden)
+
+    def strengths(n, largest):
+        return list(rng.uniform(largest / 5, largest, n))
+
+    return reference.Network(
+        activation=activation, loss=TARGETS[target][0],
+        alpha=strengths(n_hidden + 1, 0.05), rho=strengths(n_hidden + 1, 1.0),
+        beta=strengths(n_hidden + 1, 0.05), r=strengths(n_hidden + 1, 1.0),
+        gamma=strengths(n_hidden, 0.05), q=strengths(n_hidden, 1.0),
+        dropout=strengths(n_hidden + 1, 0.5) if dropout else [0.0] * (n_hidden + 1),
+    )  # fmt: skip
+
+
+def draw_params(layer_units, seed=0):
+    """(coefs, intercepts), none of them zero."""
+    rng = np.random.RandomState(seed + 200)
+    coefs = [rng.uniform(0.1, 0.6, shape) * rng.choice([-1, 1], shape) for shape in pairwise(layer_units)]
+    return coefs, [rng.uniform(0.1, 0.5, n) * rng.choice([-1, 1], n) for n in layer_units[1:]]
+
+
+def make_flat(coefs, intercepts, dtype=np.float64):
+    return pack(coefs, intercepts, dtype)
+
+
+def layer_units(coefs):
+    return (len(coefs[0]), *(coef.shape[1] for coef in coefs))
+
+
+def make_kernel_spec(network, units):
+    """The package's specification of a reference network, by way of an estimator's parameters."""
+    estimator = MLPRegressor(
+        units[1:-1], network.activation, penalty="elasticnet", alpha=network.alpha, l1_ratio=network.rho,
+        bias_penalty=network.beta, bias_l1_ratio=network.r, activity_penalty=network.gamma,
+        activity_l1_ratio=network.q, input_dropout=network.dropout[0], dropout=network.dropout[1:],
+    )  # fmt: skip
+    return make_spec(estimator, units, network.loss)
+
+
+def full_batch(network, units, X, y, weights=None):
+    return FullBatch(make_kernel_spec(network, units), Dataset.make(X, y, weights))
+
+
+class KernelRun:
+    """Training by the compiled kernels, epoch by epoch, from given weights.
+
+    `params`, `moments`, `gradient` and `order` are the kernels' own arrays.
+    """
+
+    def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
+                 dtype=np.float64):  # fmt: skip
+        self.units = layer_units(coefs)
+        self.learning_rate = rates["learning_rate"]
+        self.params = pack(coefs, intercepts, dtype)
+        options = StochasticOptions(
+            solver="adam" if optimizer == "adam" else "sgd", nesterovs_momentum=optimizer == "nesterov",
+            batch_size=batch_size, shuffle=shuffled, learning_rate="constant", learning_rate_init=self.learning_rate,
+            power_t=0.5, max_iter=1, incremental=True,
+            **{name: rates[name] for name in ("momentum", "beta_1", "beta_2", "epsilon")},
+        )  # fmt: skip
+        self.state = OptimizerState.start(options, self.params)
+        dataset = Dataset.make(X.astype(dtype), y.astype(dtype), weights)
+        spec = make_kernel_spec(network, self.units)
+        self._epochs = _Epochs(spec, options, dataset, self.params, self.state, seed, Team(n_multiplications=0))
+        self.moments, self.order, self.gradient = self.state.moments, self._epochs.order, self._epochs.gradient
+
+    def start_at(self, epoch, step):
+        """As if so many epochs and updates had been made."""
+        self.state.n_epochs, self.state.n_steps = epoch, step
+
+    def train_epoch(self):
+        """The objective's four terms."""
+        return self._epochs.run(self.learning_rate)
+
+    def layers(self):
+        """(coefs, intercepts)."""
+        return unpack(self.params, self.units)
+
+
+class ReferenceRun:
+    """The same by `reference.py`."""
+
+    def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True):
+        self.network, self.coefs, self.intercepts = network, coefs, intercepts
+        self.X, self.y = X.toarray() if sparse.issparse(X) else X, y
+        self.weights = np.ones(X.shape[0]) if weights is None else weights
+        self.batch_size, self.seed, self.shuffled = batch_size, seed, shuffled
+        kind = {"sgd": reference.HeavyBall, "nesterov": reference.Nesterov, "adam": reference.Adam}[optimizer]
+        names = ("beta_1", "beta_2", "epsilon") if optimizer == "adam" else ("momentum",)
+        self.optimizer = kind(rates["learning_rate"], *(rates[name] for name in names))
+        self.epoch, self.step = 0, 0
+
+    def start_at(self, epoch, step):
+        self.epoch, self.step = epoch, step
+
+    def train_epoch(self):
+        n = len(self.X)
+        order = reference.permutation(n, self.seed, self.epoch) if self.shuffled else np.arange(n)
+        self.coefs, self.intercepts, terms = reference.train_epoch(
+            self.network, self.coefs, self.intercepts, self.X, self.y, self.weights, order, self.optimizer,
+            self.batch_size, self.seed, self.step,
+        )  # fmt: skip
+        self.epoch += 1
+        self.step += -(-n // self.batch_size)
+        return terms
+
+    def layers(self):
+        return self.coefs, self.intercepts
+
+
+def relative_error(found, expected):
+    """Largest difference between two lists of arrays, in units of the largest entry of the second."""
+    found, expected = (np.concatenate([np.ravel(a) for a in arrays]) for arrays in (found, expected))
+    assert found.shape == expected.shape
+    assert np.isfinite(found).all()
+    return np.abs(found - expected).max() / np.abs(expected).max()

@@ -1,0 +1,299 @@
+"""A regularised network in plain NumPy, written from the formulas of the user guide: the oracle of the kernels.
+
+Nothing here is fast, nothing is shared with skreg, and everything is float64. A network is a list of weight
+matrices `coefs` and a list of intercept vectors `intercepts`, one entry a layer. Random bits are computed with
+Python's own integers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Activations f(z) and their derivatives as functions of z ------------------------------------------------------
+
+
+def logistic(z):
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+ACTIVATIONS = {
+    "identity": (lambda z: z, lambda z: np.ones_like(z)),
+    "logistic": (logistic, lambda z: logistic(z) * logistic(-z)),
+    "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
+    "relu": (lambda z: np.where(z > 0, z, 0.0), lambda z: np.where(z > 0, 1.0, 0.0)),
+}
+
+# Losses of each row and their gradients with respect to the raw predictions f -----------------------------------
+
+
+def squared_error(y, f):
+    return 0.5 * ((y - f) ** 2).sum(axis=1), f - y
+
+
+def poisson(y, f):
+    """Half the Poisson deviance at mean exp(f); y log y is 0 at y = 0."""
+    y_log_y = y * np.log(np.where(y > 0, y, 1.0))
+    return (y_log_y - y * f - y + np.exp(f)).sum(axis=1), np.exp(f) - y
+
+
+def binary_log_loss(y, f):
+    """-log of the probability of each label, which is 1 with probability logistic(f)."""
+    return (np.logaddexp(0, f) - y * f).sum(axis=1), logistic(f) - y
+
+
+def multinomial_log_loss(y, f):
+    """-log of the softmax probability of class y[:, 0]."""
+    chosen = np.eye(f.shape[1])[y[:, 0].astype(int)]
+    log_probability = f - np.logaddexp.reduce(f, axis=1)[:, None]
+    return -(chosen * log_probability).sum(axis=1), np.exp(log_probability) - chosen
+
+
+LOSSES = {
+    "squared_error": squared_error,
+    "poisson": poisson,
+    "binary_log_loss": binary_log_loss,
+    "multinomial_log_loss": multinomial_log_loss,
+}
+
+# The objective -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Network:
+    """The objective's parameters in the letters of its formula.
+
+    alpha, rho, beta, r have one entry for each layer of weights; gamma, q one for each hidden layer; dropout
+    one for each layer of weights, the rate of that layer's input.
+    """
+
+    activation: str
+    loss: str
+    alpha: list
+    rho: list
+    beta: list
+    r: list
+    gamma: list
+    q: list
+    dropout: list
+
+
+def elastic(values, l1_ratio):
+    """rho |v|_1 + (1 - rho) / 2 |v|_2^2."""
+    return l1_ratio * np.abs(values).sum() + (1 - l1_ratio) / 2 * (values**2).sum()
+
+
+def forward(network, coefs, intercepts, X, masks=None):
+    """(inputs, pre-activations) of every layer; `masks` are 0/1 arrays like the layers' inputs."""
+    activate = ACTIVATIONS[network.activation][0]
+    inputs, sums = [], []
+    values = X
+    for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        if masks is not None:
+            values = values * masks[layer] / (1 - network.dropout[layer])
+        inputs.append(values)
+        sums.append(np.einsum("ij,jk->ik", values, coef) + intercept)
+        values = activate(sums[-1])
+    return inputs, sums
+
+
+def hidden_activations(network, sums):
+    """Outputs of the hidden layers, before dropout."""
+    return [ACTIVATIONS[network.activation][0](z) for z in sums[:-1]]
+
+
+def data_terms(network, coefs, intercepts, X, y, weights, masks=None):
+    """(sum of s_i loss, sum of s_i activity penalty) over the rows."""
+    _, sums = forward(network, coefs, intercepts, X, masks)
+    losses, _ = LOSSES[network.loss](y, sums[-1])
+    activity = 0.0
+    for layer, values in enumerate(hidden_activations(network, sums)):
+        for weight, row in zip(weights, values, strict=True):
+            activity += weight * network.gamma[layer] * elastic(row, network.q[layer])
+    return (weights * losses).sum(), activity
+
+
+def penalty_terms(network, coefs, intercepts):
+    """(penalty on the weights, penalty on the intercepts)."""
+    on_coefs = sum(a * elastic(w, rho) for a, w, rho in zip(network.alpha, coefs, network.rho, strict=True))
+    on_biases = sum(a * elastic(b, r) for a, b, r in zip(network.beta, intercepts, network.r, strict=True))
+    return on_coefs, on_biases
+
+
+def objective_terms(network, coefs, intercepts, X, y, weights=None):
+    """(loss, weights, biases, activity): the four terms of F in the order of its formula."""
+    weights = np.ones(len(X)) if weights is None else weights
+    loss, activity = data_terms(network, coefs, intercepts, X, y, weights)
+    return loss / weights.sum(), *penalty_terms(network, coefs, intercepts), activity / weights.sum()
+
+
+def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
+    """Gradients (of coefs, of intercepts) of sum_i row_factors_i (loss_i + activity penalty_i)."""
+    derivative = ACTIVATIONS[network.activation][1]
+    inputs, sums = forward(network, coefs, intercepts, X, masks)
+    hidden = hidden_activations(network, sums)
+    delta = row_factors[:, None] * LOSSES[network.loss](y, sums[-1])[1]
+    coef_gradients, intercept_gradients = [], []
+    for layer in reversed(range(len(coefs))):
+        coef_gradients.insert(0, np.einsum("ij,ik->jk", inputs[layer], delta))
+        intercept_gradients.insert(0, delta.sum(axis=0))
+        if layer > 0:
+            back = np.einsum("ik,jk->ij", delta, coefs[layer])
+            if masks is not None:
+                back = back * masks[layer] / (1 - network.dropout[layer])
+            gamma, q, a = network.gamma[layer - 1], network.q[layer - 1], hidden[layer - 1]
+            back = back + row_factors[:, None] * gamma * (q * np.sign(a) + (1 - q) * a)
+            delta = back * derivative(sums[layer - 1])
+    return coef_gradients, intercept_gradients
+
+
+# Random bits ---------------------------------------------------------------------------------------------------
+
+_64, _32 = 2**64 - 1, 2**32 - 1
+
+
+def mix64(x):
+    """Finaliser of SplitMix64."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _64
+    return x ^ (x >> 31)
+
+
+def combine(key, number):
+    return mix64((key + 0x9E3779B97F4A7C15 * (number + 1)) & _64)
+
+
+def permutation(n, seed, epoch):
+    """Fisher-Yates from the end, by the bits of stream 1."""
+    key = combine(combine(seed, 1), epoch)
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        j = ((combine(key, i) >> 32) * (i + 1)) >> 32
+        order[i], order[j] = order[j], order[i]
+    return np.array(order)
+
+
+def random_32_bits(row_key, unit):
+    """Lowbias32 of a unit's number, with both halves of the row's key mixed in."""
+    low, high = row_key & _32, row_key >> 32
+    x = (unit * 0x9E3779B9 + low) & _32
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _32
+    x = ((x ^ (x >> 15) ^ high) * 0x846CA68B) & _32
+    return x ^ (x >> 16)
+
+
+def keep_mask(seed, step, layer, n_rows, n_units, rate):
+    """1 where a unit of a batch's row is kept at this step, by the bits of stream 2."""
+    key = combine(combine(combine(seed, 2), step), layer)
+    threshold = int(min(rate * 2**32, 2**32 - 1))
+    bits = [[random_32_bits(combine(key, row), unit) for unit in range(n_units)] for row in range(n_rows)]
+    return (np.array(bits).reshape(n_rows, n_units) >= threshold).astype(float)
+
+
+def dropout_masks(network, coefs, seed, step, n_rows):
+    """The masks of every layer's input, or None without dropout."""
+    if not any(network.dropout):
+        return None
+    return [
+        keep_mask(seed, step, layer, n_rows, len(coef), network.dropout[layer]) for layer, coef in enumerate(coefs)
+    ]
+
+
+# Optimizers, in their textbook forms, over lists of arrays -----------------------------------------------------
+
+
+def soft_threshold(w, threshold):
+    """argmin_u (u - w)^2 / 2 + threshold |u|."""
+    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0.0)
+
+
+class HeavyBall:
+    """Velocity u = m u - lr gradient; w = prox(w + u).
+
+    A gradient g that has stood still for all steps makes u = -reach g, where reach = m reach + lr share, and share
+    is that of a full batch in each batch. The proximal step of l1 |w| has the same reach, so that w stands still
+    exactly where |g| <= l1 (at zero) or g = -l1 sign(w), which are the stationary points of F.
+    """
+
+    def __init__(self, learning_rate, momentum):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.velocity, self.reach = None, 0.0
+
+    def remember(self, gradients, share):
+        velocity = self.velocity or [0.0] * len(gradients)
+        self.velocity = [
+            self.momentum * u - self.learning_rate * g for u, g in zip(velocity, gradients, strict=True)
+        ]
+        self.reach = self.momentum * self.reach + self.learning_rate * share
+
+    def step(self, params, gradients, l1, share, k):
+        self.remember(gradients, share)
+        return [
+            soft_threshold(w + u, self.reach * strength)
+            for w, u, strength in zip(params, self.velocity, l1, strict=True)
+        ]
+
+
+class Nesterov(HeavyBall):
+    """The same velocity; w = prox(w + m u - lr gradient), w being the point ahead at which gradients are taken."""
+
+    def step(self, params, gradients, l1, share, k):
+        self.remember(gradients, share)
+        reach = self.momentum * self.reach + self.learning_rate * share
+        return [
+            soft_threshold(w + self.momentum * u - self.learning_rate * g, reach * strength)
+            for w, u, g, strength in zip(params, self.velocity, gradients, l1, strict=True)
+        ]
+
+
+class Adam:
+    """Algorithm 1 of Kingma & Ba, in the form of the end of their section 2: epsilon is not bias-corrected.
+
+    The proximal step of each coordinate has the length of its gradient step, times the average of the batches'
+    shares with the weights that the first moment gives to their gradients.
+    """
+
+    def __init__(self, learning_rate, beta_1, beta_2, epsilon):
+        self.learning_rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
+        self.first, self.second, self.share = None, None, 0.0
+
+    def step(self, params, gradients, l1, share, k):
+        first = self.first or [0.0] * len(params)
+        second = self.second or [0.0] * len(params)
+        self.first = [self.beta_1 * m + (1 - self.beta_1) * g for m, g in zip(first, gradients, strict=True)]
+        self.second = [self.beta_2 * v + (1 - self.beta_2) * g**2 for v, g in zip(second, gradients, strict=True)]
+        self.share = self.beta_1 * self.share + (1 - self.beta_1) * share
+        correction = np.sqrt(1 - self.beta_2**k)
+        moved = []
+        for w, m, v, strength in zip(params, self.first, self.second, l1, strict=True):
+            mean, mean_share = m / (1 - self.beta_1**k), self.share / (1 - self.beta_1**k)
+            length = self.learning_rate / (np.sqrt(v) / correction + self.epsilon / correction)
+            moved.append(soft_threshold(w - length * mean, length * mean_share * strength))
+        return moved
+
+
+def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, batch_size, seed, first_step):
+    """One pass over the rows in `order`. Returns (coefs, intercepts, the objective's four terms).
+
+    `weights` have mean 1. Each batch's gradient is divided by the full batch size, and the penalties of a short
+    last batch weigh less in the same proportion, so that the steps of an epoch add up to a multiple of F's
+    gradient. Loss and activity are those met on the way; the penalties are those at the end.
+    """
+    n_layers, params = len(coefs), [*coefs, *intercepts]
+    strengths, ratios = [*network.alpha, *network.beta], [*network.rho, *network.r]
+    l1 = [strength * ratio for strength, ratio in zip(strengths, ratios, strict=True)]
+    l2 = [strength * (1 - ratio) for strength, ratio in zip(strengths, ratios, strict=True)]
+    loss = activity = 0.0
+    for number, start in enumerate(range(0, len(order), batch_size)):
+        rows = order[start : start + batch_size]
+        share = len(rows) / batch_size
+        masks = dropout_masks(network, coefs, seed, first_step + number, len(rows))
+        batch = (network, params[:n_layers], params[n_layers:], X[rows], y[rows])
+        batch_loss, batch_activity = data_terms(*batch, weights[rows], masks)
+        loss, activity = loss + batch_loss, activity + batch_activity
+        slopes = sum(data_gradient(*batch, weights[rows] / batch_size, masks), [])
+        gradients = [slope + share * b * w for slope, b, w in zip(slopes, l2, params, strict=True)]
+        params = optimizer.step(params, gradients, l1, share, first_step + number + 1)
+    coefs, intercepts = params[:n_layers], params[n_layers:]
+    on_coefs, on_biases = penalty_terms(network, coefs, intercepts)
+    return coefs, intercepts, (loss / len(order), on_coefs, on_biases, activity / len(order))
