@@ -169,8 +169,10 @@ def copy_of_package(root, **keywords):
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """(folder with a copy of the package that has been used before, the answers of that use by task)."""
-    for solver in ("adam", "lbfgs"):  # so that this package's own cache is filled
-        MLPRegressor((2,), solver=solver, max_iter=1).fit(*data()).predict(data()[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for solver in ("adam", "lbfgs"):  # so that this package's own cache is filled
+            MLPRegressor((2,), solver=solver, max_iter=1).fit(*data()).predict(data()[0])
     root = copy_of_package(tmp_path_factory.mktemp("warm"))
     tasks = ("adam", "lbfgs", "predict")
     return root, dict(zip(tasks, run(root, *tasks)[0], strict=True))
@@ -226,8 +228,8 @@ def test_a_damaged_cache_does_not_stop_a_fit_and_heals(warm, tmp_path):
     assert len(files) >= 6
     for path, damage in zip(files, itertools.cycle(DAMAGES), strict=False):
         damage(path)
-    assert run(root, "lbfgs", "predict") == [[before["lbfgs"], before["predict"]], 0, 2]
-    assert run(root, "lbfgs", "predict") == [[before["lbfgs"], before["predict"]], 2, 0]
+    assert run(root, "lbfgs") == [[before["lbfgs"]], 0, 1]
+    assert run(root, "lbfgs") == [[before["lbfgs"]], 1, 0]
 
 
 def nowhere_to_write(root):

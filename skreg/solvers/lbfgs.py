@@ -16,7 +16,7 @@ from .._interrupt import DeferredInterrupt
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
-from .linear import is_within, polish, set_tiny_to_zero, units_and_tolerances
+from .linear import is_within, make_variables, polish, set_tiny_to_zero
 
 # Stands for a value that is not finite while the line search looks for a shorter step.
 _FAR_TOO_LARGE = 1e200
@@ -28,18 +28,25 @@ _STANDSTILL = 2.2e-5
 class _Split:
     """The variables that L-BFGS-B sees.
 
-    Parameters are measured in their `units`; those with an l1 term are differences of two
-    non-negative variables.
+    Parameters are measured in units, and the intercept may be that of centred columns (see
+    `linear.Variables`); those with an l1 term are differences of two non-negative variables.
     """
 
-    def __init__(self, l1, units):
+    def __init__(self, l1, variables):
         self.where = np.flatnonzero(l1)
-        self.units = units
-        self.l1 = (l1 / units)[self.where]
+        self.units, self.center = variables.units, variables.center
+        self.l1 = (l1 / self.units)[self.where]
         self.n_params = len(l1)
 
+    def _shift(self, params, sign):
+        """Intercepts for centred columns (sign = 1) or back (sign = -1), in place."""
+        if self.center is not None:
+            n_outputs = self.n_params // (len(self.center) + 1)
+            params[-n_outputs:] += sign * (self.center @ params[:-n_outputs].reshape(-1, n_outputs))
+        return params
+
     def start(self, params):
-        scaled = params * self.units
+        scaled = self._shift(params.copy(), 1) * self.units
         x = np.concatenate([scaled, np.zeros(len(self.where))])
         x[self.where] = np.maximum(scaled[self.where], 0)
         x[self.n_params :] = np.maximum(-scaled[self.where], 0)
@@ -48,7 +55,15 @@ class _Split:
     def params(self, x):
         scaled = x[: self.n_params].copy()
         scaled[self.where] -= x[self.n_params :]
-        return scaled / self.units
+        return self._shift(scaled / self.units, -1)
+
+    def _gradient(self, gradient):
+        """With respect to the shifted and scaled parameters."""
+        gradient = gradient.copy()
+        if self.center is not None:
+            n_outputs = self.n_params // (len(self.center) + 1)
+            gradient[:-n_outputs] -= np.outer(self.center, gradient[-n_outputs:]).ravel()
+        return gradient / self.units
 
     def bounds(self):
         if len(self.where) == 0:
@@ -65,7 +80,7 @@ class _Split:
         """Of F in these variables, from value and gradient of its smooth part in the parameters."""
         positive, negative = x[self.where], x[self.n_params :]
         value += self.l1 @ (positive + negative)
-        scaled = gradient / self.units
+        scaled = self._gradient(gradient)
         full = np.concatenate([scaled, self.l1 - scaled[self.where]])
         full[self.where] += self.l1
         return value, full
@@ -143,8 +158,9 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
     Returns (number of iterations, whether it was interrupted).
     """
     objective = FullBatch(spec, dataset)
-    units, tolerances = units_and_tolerances(spec, dataset, tol, objective)
-    split = _Split(objective.l1, units)
+    variables = make_variables(spec, dataset, tol, objective)
+    tolerances = variables.tolerances
+    split = _Split(objective.l1, variables)
     standstill = -np.inf if spec.is_linear else _STANDSTILL * tol
     run = _Run(spec, objective, split, monitor, standstill, n_iter_no_change)
     x = split.start(params)
@@ -156,7 +172,7 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
             result = minimize(
                 run.evaluate, x, jac=True, method="L-BFGS-B", bounds=split.bounds(), callback=run.accept,
                 options={
-                    "maxiter": max_iter, "maxfun": max_fun, "gtol": (tolerances / units).min(), "ftol": 0.0,
+                    "maxiter": max_iter, "maxfun": max_fun, "gtol": (tolerances / variables.units).min(), "ftol": 0.0,
                 },
             )  # fmt: skip
             if run.n_iter == 0:  # optimal from the start: the curves show that

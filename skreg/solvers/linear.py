@@ -4,6 +4,8 @@ Without hidden layers the problem is convex, and a user expects the coefficients
 LogisticRegression to many digits, whatever the units of the inputs and of the target.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lstsq
@@ -19,15 +21,26 @@ _N_ROWS = 4096  # rows converted at a time
 _LARGEST_WORK = 2e9  # multiply-adds that a Hessian by differences may cost
 
 
-def _column_sizes(X, rows, weights):
-    """Weighted root mean square of each column of X over the rows, 1 for columns of zeros."""
-    squares = np.zeros(X.shape[1])
+def _weighted_sums(X, rows, weights, function):
+    """Weighted mean over the rows of a function of X's columns."""
+    total = np.zeros(X.shape[1])
     for start in range(0, len(rows), _N_ROWS):
         taken = rows[start : start + _N_ROWS]
-        block = X[taken].astype(np.float64)
-        squares += weights[taken] @ (block.multiply(block) if sparse.issparse(X) else np.square(block))
-    sizes = np.sqrt(squares / weights[rows].sum())
-    return np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
+        total += weights[taken] @ function(X[taken].astype(np.float64))
+    return total / weights[rows].sum()
+
+
+def _columns(X, rows, weights, centred):
+    """(mean, root mean square about it) of each column; means of 0 unless `centred`, sizes of 1 for 0."""
+    if sparse.issparse(X):
+        means = _weighted_sums(X, rows, weights, lambda block: block) * centred
+        squares = _weighted_sums(X, rows, weights, lambda block: block.multiply(block)) - means**2
+    else:
+        means = _weighted_sums(X, rows, weights, lambda block: block) * centred
+        squares = _weighted_sums(X, rows, weights, lambda block: np.square(block - means))
+    sizes = np.sqrt(np.maximum(squares, 0.0))
+    usable = np.isfinite(sizes) & (sizes > 1e-10 * np.abs(means))
+    return np.where(np.isfinite(means), means, 0.0), np.where(usable & (sizes > 0), sizes, 1.0)
 
 
 def _size_of_residuals(spec, y, weights):
@@ -40,20 +53,40 @@ def _size_of_residuals(spec, y, weights):
     return min(deviation, 1.0) if deviation > 0 else 1.0
 
 
-def units_and_tolerances(spec, dataset, tol, objective):
-    """For each parameter the unit in which to vary it, and the KKT residual that is small enough.
+class Variables(NamedTuple):
+    """How a solver varies the parameters of a network: a change of variables, and what is small enough.
 
-    The residual of a weight has the units of the loss's gradient times those of its input. A network's
-    parameters are left as they are.
+    units : ndarray of shape (n_params,)
+        Unit of each parameter.
+    center : ndarray of shape (n_features,) or None
+        Means of the columns, if the intercept is varied as that of centred columns.
+    tolerances : ndarray of shape (n_params,)
+        KKT residuals that are small enough. That of a weight has the units of the loss's gradient times
+        those of its input.
+    """
+
+    units: np.ndarray
+    center: np.ndarray | None
+    tolerances: np.ndarray
+
+
+def make_variables(spec, dataset, tol, objective):
+    """Scaled and centred variables for a linear model; a network's parameters are left as they are.
+
+    Columns far from zero (years, temperatures in kelvin) make weights and intercept nearly exchangeable.
+    The intercept of the centred columns has no such trouble; where the intercept has a penalty it must be
+    left as it is.
     """
     n_params = len(objective.l1)
     if not spec.is_linear:
-        return np.ones(n_params), np.full(n_params, tol)
+        return Variables(np.ones(n_params), None, np.full(n_params, tol))
     n_outputs = spec.layer_units[-1]
-    sizes = _column_sizes(dataset.X, objective.rows, objective.row_weights)
+    centred = not spec.penalties[0, [code.INTERCEPT_L1, code.INTERCEPT_L2]].any()
+    means, sizes = _columns(dataset.X, objective.rows, objective.row_weights, centred)
     units = np.concatenate([np.repeat(sizes, n_outputs), np.ones(n_outputs)])
     residual = _size_of_residuals(spec, dataset.y[objective.rows], objective.row_weights[objective.rows])
-    return units, min(tol, LINEAR_TOL) * np.minimum(1.0, units * residual)
+    tolerances = min(tol, LINEAR_TOL) * np.minimum(1.0, units * residual)
+    return Variables(units, means if centred else None, tolerances)
 
 
 def _excess(objective, params, tolerances):
