@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._data import Dataset
-from ._network import Workspace
+from ._network import Workspace, offsets
 from .kernels import layout as code
 
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
@@ -44,8 +44,6 @@ def raw_prediction(spec, params, X):
 
 def penalty_terms(spec, params):
     """(penalty on the weights, penalty on the intercepts), summed in float64."""
-    from ._network import offsets
-
     def term(w, l1, l2):
         w = w.astype(np.float64, copy=False)
         return l1 * np.abs(w).sum() + 0.5 * l2 * (w @ w)

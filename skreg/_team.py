@@ -14,7 +14,7 @@ import numpy as np
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
 WORTH_A_TEAM = 2_000_000
 
-# As in kernels/team.py, which is not imported before there is a kernel to run.
+# More arrivals at the members' meetings than there will ever be: nobody waits any more.
 DISBANDED = 2**62
 
 _lock = threading.Lock()

@@ -22,9 +22,6 @@ from ._jit import helper
 _SPINS = 1000
 
 
-# More arrivals than there will ever be.
-DISBANDED = 2**62
-
 _HAS_YIELD = sys.platform != "win32"
 
 
@@ -76,8 +73,9 @@ def _give_core_away(context):
 def wait(arrivals, n_met, n_members):
     """Wait until all members are here. Returns the number of meetings so far, for the next call.
 
-    `arrivals` is an int64 array of one element that was zero before the first meeting. It is set to
-    DISBANDED where a member will never come: nobody waits any more, and the results are worthless.
+    `arrivals` is an int64 array of one element that was zero before the first meeting. The
+    caller sets it to more than all arrivals where a member will never come: nobody waits any more, and
+    the results are worthless.
     """
     if n_members == 1:
         return n_met
