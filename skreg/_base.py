@@ -362,7 +362,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         state = None if self._optimizer_state is None else OptimizerState(**self._optimizer_state)
         if state is None or not state.fits(options, params):
             state = OptimizerState.start(options, params)
-        state = state.resumed(options, params.dtype)
+        else:
+            state = state.resumed(options, params.dtype)
         try:
             self.n_iter_, self.interrupted_ = fit_stochastic(
                 spec, options, dataset, params, state, self._seeds["training"], monitor

@@ -1,10 +1,11 @@
 """Data as the kernels take it: X as flat read-only arrays, dense or CSR, with targets and weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
+N_ROWS_AT_ONCE = 65536  # rows that are looked at together
 N_ROWS_CAST = 4096  # rows that are converted at a time where a computation needs another dtype
 
 
@@ -95,15 +96,23 @@ class Dataset:
         return *operands(self.X, self.dtype), _read_only(self.y.reshape(-1)), self.y.shape[1], _read_only(weights)
 
     def blocks(self, dtype):
-        """The rows in blocks of another dtype, or all at once where nothing has to be converted."""
-        if self.dtype == dtype:
+        """(slice of rows, dataset of them in another dtype), so few at a time that they cost no memory."""
+        n_rows = N_ROWS_AT_ONCE if self.dtype == dtype else N_ROWS_CAST
+        if self.dtype == dtype and self.n_samples <= n_rows:
             yield slice(0, self.n_samples), self
             return
-        for start in range(0, self.n_samples, N_ROWS_CAST):
-            rows = slice(start, min(start + N_ROWS_CAST, self.n_samples))
+        for start in range(0, self.n_samples, n_rows):
+            rows = slice(start, min(start + n_rows, self.n_samples))
             yield rows, self.take(rows, dtype)
 
     def take(self, rows, dtype):
-        """Some of the rows, converted to another dtype."""
+        """Some of the rows, converted if `dtype` is another."""
         weights = None if self.sample_weight is None else self.sample_weight[rows]
-        return Dataset(self.X[rows].astype(dtype), self.y[rows].astype(dtype), weights, self.weight_unit)
+        X, y = self.X[rows].astype(dtype, copy=False), self.y[rows].astype(dtype, copy=False)
+        return Dataset(X, y, weights, self.weight_unit)
+
+    def with_mean_weight(self):
+        """The same rows, on which the mean of their own weights counts as 1."""
+        if self.sample_weight is None:
+            return self
+        return replace(self, weight_unit=self.sample_weight.mean())

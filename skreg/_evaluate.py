@@ -3,7 +3,8 @@
 import numpy as np
 
 from ._data import Dataset
-from ._network import Workspace, offsets
+from ._network import Workspace, multiplications, offsets
+from ._team import Team
 from .kernels import layout as code
 
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
@@ -18,18 +19,21 @@ def evaluate(spec, params, dataset, raw_prediction=None, losses=True):
     from .kernels.entry import evaluate as kernel
 
     spec = spec.without_dropout()
-    dtype = params.dtype
-    workspace = Workspace(spec, min(BLOCK, dataset.n_samples), dtype, dataset.is_sparse)
+    dtype, n_samples = params.dtype, dataset.n_samples
     total = np.zeros(2)
-    for rows, block in dataset.blocks(dtype):
-        *x, y, n_targets, weights = block.arguments()
-        out = np.empty(0, dtype) if raw_prediction is None else raw_prediction[rows].reshape(-1)
-        total += kernel(
-            *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), out, params, workspace.layout,
-            spec.penalties, spec.activation, spec.loss, workspace.capacity, workspace.work, workspace.row_terms,
-            workspace.panels,
-        )  # fmt: skip
-    return total / dataset.n_samples
+    with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
+        workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, of_each=True)
+        for rows, block in dataset.blocks(dtype):
+            *x, y, n_targets, weights = block.arguments()
+            out = np.empty(0, dtype) if raw_prediction is None else raw_prediction[rows].reshape(-1)
+            terms = np.zeros((-(-block.n_samples // workspace.capacity), 2))
+            team.run(
+                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), out, params,
+                workspace.layout, spec.penalties, spec.activation, spec.loss, workspace.capacity, terms.reshape(-1),
+                workspace.work, workspace.row_terms, workspace.panels,
+            )  # fmt: skip
+            total += terms.sum(axis=0)
+    return total / n_samples
 
 
 def raw_prediction(spec, params, X):

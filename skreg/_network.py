@@ -50,8 +50,7 @@ def pack(coefs, intercepts, dtype):
 
 
 def unpack(params, layer_units):
-    """(coefs, intercepts) as views of one fresh copy of the flat parameters."""
-    params = params.copy()
+    """(coefs, intercepts) as views of the flat parameters."""
     coefs, intercepts = [], []
     shapes = pairwise(layer_units)
     for (coef, intercept), (fan_in, fan_out) in zip(offsets(layer_units)[0], shapes, strict=True):
@@ -75,9 +74,11 @@ class Workspace:
     work : ndarray, the buffers of all layers
     row_terms : float64 ndarray, two numbers for each row
     panels : ndarray, scratch of the matrix product for each of `n_members` threads
+
+    With `of_each`, `work` and `row_terms` hold one part for each member as well.
     """
 
-    def __init__(self, spec, capacity, dtype, sparse, n_members=1):
+    def __init__(self, spec, capacity, dtype, sparse, n_members=1, of_each=False):
         from .kernels.matmul import panel_size
 
         self.capacity, self.dtype = capacity, np.dtype(dtype)
@@ -90,8 +91,9 @@ class Workspace:
             row[code.COEF], row[code.INTERCEPT] = places[layer]
             row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = self._stride(fan_in), self._stride(fan_out)
         self._place_activations(spec, sparse)
-        self.work = aligned_empty(self._size, dtype)
-        self.row_terms = np.empty(2 * capacity)
+        n_parts = n_members if of_each else 1
+        self.work = aligned_empty(n_parts * self._size, dtype)
+        self.row_terms = np.empty(n_parts * 2 * capacity)
         self.panels = aligned_empty(n_members * panel_size(dtype), dtype)
 
     def _stride(self, width):
@@ -114,3 +116,15 @@ class Workspace:
         for layer in range(spec.n_layers):
             table[layer, code.DELTA] = self._take(table[layer, code.OUTPUT_STRIDE])
         table[-1, code.OUTPUT] = table[-1, code.DELTA]
+
+
+def descent_scratch(layer_units, dtype, sparse, n_members):
+    """(gradients, shared_gradient): scratch of a training step, see kernels/descent.py."""
+    from .kernels.matmul import HEIGHT
+
+    per_line = CACHE_LINE // np.dtype(dtype).itemsize
+    shapes = list(pairwise(layer_units))
+    shared = shapes[0][0] * shapes[0][1] if sparse else 0
+    pieces = [min(HEIGHT, fan_in) * fan_out for fan_in, fan_out in shapes[1 if sparse else 0 :]]
+    own = -(-max([*pieces, *layer_units[1:]]) // per_line) * per_line
+    return aligned_empty(n_members * own, dtype), aligned_empty(shared, dtype)

@@ -19,6 +19,7 @@ DISBANDED = 2**62
 
 _lock = threading.Lock()
 _n_running = 0
+_this_thread = threading.local()
 
 
 def n_cores():
@@ -34,10 +35,14 @@ def n_cores():
 class Team:
     """Context within which `run` calls a kernel in one or more threads.
 
+    A team within another of the same thread takes its place, and its threads.
+
     Parameters
     ----------
     n_multiplications : int
         Multiply-adds between two meetings; decides whether more than one thread is worth it.
+    most : int
+        Number of members that have something to do.
 
     Attributes
     ----------
@@ -45,25 +50,32 @@ class Team:
         Largest number of members.
     """
 
-    def __init__(self, n_multiplications):
-        self.size = n_cores() if n_multiplications >= WORTH_A_TEAM else 1
-        self._pool = None
+    def __init__(self, n_multiplications, most=sys.maxsize):
+        self.size = min(n_cores(), most) if n_multiplications >= WORTH_A_TEAM else 1
+        self._pool = self._outer = None
 
     def __enter__(self):
         global _n_running
-        with _lock:
-            _n_running += 1
+        self._outer = getattr(_this_thread, "team", None)
+        _this_thread.team = self
+        if self._outer is None:
+            with _lock:
+                _n_running += 1
         if self.size > 1:
-            self._pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="skreg")
+            self._pool = self._outer and self._outer._pool
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="skreg")
         return self
 
     def __exit__(self, *error):
         global _n_running
-        with _lock:
-            _n_running -= 1
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        _this_thread.team = self._outer
+        if self._outer is None:
+            with _lock:
+                _n_running -= 1
+        pool, self._pool = self._pool, None
+        if pool is not None and not (self._outer and pool is self._outer._pool):
+            pool.shutdown()
 
     def _n_members(self):
         if self._pool is None:
@@ -78,6 +90,8 @@ class Team:
         """
         n_members = self._n_members()
         arrivals = np.zeros(1, np.int64)
+        if n_members == 1:
+            return kernel(*arguments, 0, 1, arrivals)
         others = []
         try:
             for member in range(1, n_members):

@@ -26,6 +26,8 @@ TARGETS = {
     "multinomial": ("multinomial_log_loss", 3),
 }
 HIDDEN = {"linear": (), "one hidden layer": (5,), "two hidden layers": (5, 3)}
+# With these, Adam's first moment is the gradient, and nothing moves.
+GRADIENT_RATES = {"learning_rate": 0.0, "momentum": 0.0, "beta_1": 0.0, "beta_2": 0.95, "epsilon": 1e-4}
 RATES = {"learning_rate": 0.005, "momentum": 0.6, "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-4}
 
 
@@ -93,7 +95,7 @@ def full_batch(network, units, X, y, weights=None):
 class KernelRun:
     """Training by the compiled kernels, epoch by epoch, from given weights.
 
-    `params`, `moments`, `gradient` and `order` are the kernels' own arrays.
+    `params`, `moments`, and `order` are the kernels' own arrays.
     """
 
     def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
@@ -111,7 +113,7 @@ class KernelRun:
         dataset = Dataset.make(X.astype(dtype), y.astype(dtype), weights)
         spec = make_kernel_spec(network, self.units)
         self._epochs = _Epochs(spec, options, dataset, self.params, self.state, seed, Team(n_multiplications=0))
-        self.moments, self.order, self.gradient = self.state.moments, self._epochs.order, self._epochs.gradient
+        self.moments, self.order = self.state.moments, self._epochs.order
 
     def start_at(self, epoch, step):
         """As if so many epochs and updates had been made."""
@@ -121,9 +123,14 @@ class KernelRun:
         """The objective's four terms."""
         return self._epochs.run(self.learning_rate)
 
+    @property
+    def gradient(self):
+        """That of the last batch and of the l2 terms: with beta_1 = 0 it is Adam's first moment."""
+        return self.moments[: len(self.params)]
+
     def layers(self):
         """(coefs, intercepts)."""
-        return unpack(self.params, self.units)
+        return unpack(self.params.copy(), self.units)
 
 
 class ReferenceRun:

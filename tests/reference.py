@@ -174,12 +174,10 @@ def permutation(n, seed, epoch):
 
 
 def random_32_bits(row_key, unit):
-    """Lowbias32 of a unit's number, with both halves of the row's key mixed in."""
+    """The unit's number, shifted by one half of the row's key, folded, and multiplied by the other half."""
     low, high = row_key & _32, row_key >> 32
     x = (unit * 0x9E3779B9 + low) & _32
-    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _32
-    x = ((x ^ (x >> 15) ^ high) * 0x846CA68B) & _32
-    return x ^ (x >> 16)
+    return ((x ^ (x >> 16)) * (high | 1)) & _32
 
 
 def keep_mask(seed, step, layer, n_rows, n_units, rate):

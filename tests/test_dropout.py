@@ -7,7 +7,7 @@ from scipy import sparse, stats
 from skreg import MLPClassifier, MLPRegressor
 
 from . import reference
-from .conftest import RATES, KernelRun, draw_data, draw_network, draw_params, relative_error
+from .conftest import GRADIENT_RATES, RATES, KernelRun, draw_data, draw_network, draw_params, relative_error
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
 
@@ -81,8 +81,8 @@ def draw_predictions(rates, n_steps, *, activation="identity", n_rows=1):
         strengths[:] = [0.0] * len(strengths)
     coefs, intercepts = draw_params((4, 5, 3, 1))
     X = np.tile([[0.7, -1.1, 0.4, 1.3]], (n_rows, 1))
-    run = KernelRun(network, coefs, intercepts, X, np.zeros((n_rows, 1)), None, optimizer="sgd",
-                    rates={**RATES, "learning_rate": 0.0, "momentum": 0.0}, batch_size=n_rows, seed=5)  # fmt: skip
+    run = KernelRun(network, coefs, intercepts, X, np.zeros((n_rows, 1)), None, optimizer="adam",
+                    rates=GRADIENT_RATES, batch_size=n_rows, seed=5)  # fmt: skip
     predictions = np.empty(n_steps)
     for step in range(n_steps):
         run.train_epoch()
@@ -129,8 +129,8 @@ def read_mask(rate, *, seed=0, step=0, layer=0, n_rows=64, n_units=64):
     coefs = [np.zeros(shape) for shape in zip(units[:-1], units[1:], strict=True)]
     intercepts = [np.ones(n) for n in hidden] + [np.zeros(n_rows)]
     X = np.ones((n_rows, n_units))
-    run = KernelRun(network, coefs, intercepts, X, -np.eye(n_rows), None, optimizer="sgd", shuffled=False,
-                    rates={**RATES, "learning_rate": 0.0}, batch_size=n_rows, seed=seed)  # fmt: skip
+    run = KernelRun(network, coefs, intercepts, X, -np.eye(n_rows), None, optimizer="adam", shuffled=False,
+                    rates=GRADIENT_RATES, batch_size=n_rows, seed=seed)  # fmt: skip
     run.start_at(0, step)
     run.train_epoch()
     start = len(run.gradient) - n_rows - n_units * n_rows

@@ -10,14 +10,16 @@ params : flat weights and intercepts; layout, penalties : see layout.py
 work : scratch; the layout's buffers hold as many rows as a batch or block
 row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
+gradients, shared_gradient : scratch of the descent, see descent.py; the first has one part for each member
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
 from ._jit import SOURCE_STAMP, entry, helper
+from .descent import descend
 from .layout import FAN_OUT, OUTPUT, OUTPUT_STRIDE
-from .matmul import ADD, ROWS, SET
-from .network import activity_of_rows, deltas, forward, gradients, loss_of_rows
-from .optimizers import next_reach, update
+from .matmul import ROWS
+from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows
+from .optimizers import adam_step, next_reach
 from .penalties import all_penalties
 from .random import shuffle
 from .team import share, wait
@@ -41,15 +43,17 @@ def _halves(row_terms):
 
 
 @helper
-def _panel_of(panels, member, n_members):
-    size = len(panels) // n_members
-    return part(panels, member * size, size)
+def _own(scratch, member, n_members):
+    """A member's part of scratch that holds one for each."""
+    size = len(scratch) // n_members
+    return part(scratch, member * size, size)
 
 
 @entry
-def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, state, gradient,
-                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
-                row_terms, panels, member, n_members, arrivals, stamp=SOURCE_STAMP):  # fmt: skip
+def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, state, layout,
+                penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
+                row_terms, panels, gradients, shared_gradient, member, n_members, arrivals,
+                stamp=SOURCE_STAMP):  # fmt: skip
     """One pass over the data. Returns the terms of the objective, and the optimizer's reach (see optimizers.py).
 
     Mean loss and mean activity penalty are those met on the way; the penalties on weights and on
@@ -58,7 +62,8 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
     `step` is the number of updates before this epoch.
     """
     n_samples = len(order)
-    panel = _panel_of(panels, member, n_members)
+    panel = _own(panels, member, n_members)
+    gradient = _own(gradients, member, n_members)
     row_loss, row_activity = _halves(row_terms)
     if member == 0 and shuffled:
         shuffle(order, seed, epoch)
@@ -74,17 +79,15 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
         deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
         n_met = wait(arrivals, n_met, n_members)
-        gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, SET, member,
-                  n_members)  # fmt: skip
         if member == 0:
             loss += _total(row_loss, len(rows))
             activity += _total(row_activity, len(rows))
-        n_met = wait(arrivals, n_met, n_members)
-        step += 1
         fraction = len(rows) * scale
         reach = next_reach(optimizer, rates, reach, fraction)
-        update(optimizer, params, gradient, state, layout, penalties, rates, fraction, reach, step, member,
-               n_members)  # fmt: skip
+        n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
+                        adam_step(rates, step + 1), reach, fraction, seed, step, work, panel, gradient, shared_gradient,
+                        member, n_members, arrivals, n_met)  # fmt: skip
+        step += 1
         n_met = wait(arrivals, n_met, n_members)
     if member > 0:
         return 0.0, 0.0, 0.0, 0.0, 0.0
@@ -94,17 +97,19 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
 
 @entry
 def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, raw_prediction, params, layout,
-             penalties, activation, loss_code, block_size, work, row_terms, panel, stamp=SOURCE_STAMP):  # fmt: skip
-    """Forward pass without dropout over the rows `order`, block by block.
+             penalties, activation, loss_code, block_size, block_terms, works, row_terms, panels, member, n_members,
+             arrivals, stamp=SOURCE_STAMP):  # fmt: skip
+    """Forward pass without dropout over the rows `order`, block by block; each member takes some of the blocks.
 
-    Returns (sum of losses, sum of activity penalties), zero where y is empty. The flat `raw_prediction`
-    is filled in the order of `order` unless it is empty. The DROPOUT column of `penalties` must be zero.
+    `block_terms` gets the sums of losses and of activity penalties of each block, unless y is empty.
+    The flat `raw_prediction` is filled in the order of `order` unless it is empty. `works` and
+    `row_terms` have one part for each member. The DROPOUT column of `penalties` must be zero.
     """
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
-    row_loss, row_activity = _halves(row_terms)
-    loss, activity = 0.0, 0.0
-    for start in range(0, len(order), block_size):
+    work, panel = _own(works, member, n_members), _own(panels, member, n_members)
+    row_loss, row_activity = _halves(_own(row_terms, member, n_members))
+    for start in range(member * block_size, len(order), n_members * block_size):
         n_rows = min(block_size, len(order) - start)
         rows = part(order, start, n_rows)
         forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, activation, 0, 0,
@@ -117,9 +122,9 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
         if len(y) > 0:
             activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss_code, work, row_loss)
-            loss += _total(row_loss, n_rows)
-            activity += _total(row_activity, n_rows)
-    return loss, activity
+            block = start // block_size
+            block_terms[2 * block] = _total(row_loss, n_rows)
+            block_terms[2 * block + 1] = _total(row_activity, n_rows)
 
 
 @entry
@@ -130,7 +135,7 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
 
     Returns both sums, unscaled.
     """
-    panel = _panel_of(panels, member, n_members)
+    panel = _own(panels, member, n_members)
     row_loss, row_activity = _halves(row_terms)
     loss, activity = 0.0, 0.0
     n_met = 0
@@ -143,7 +148,7 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
         deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, 0, 0, work, panel)
         n_met = wait(arrivals, n_met, n_members)
-        gradients(data, indices, indptr, rows, layout, penalties, 0, 0, work, panel, gradient, ADD, member, n_members)
+        add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)
         if member == 0:
             loss += _total(row_loss, len(rows))
             activity += _total(row_activity, len(rows))

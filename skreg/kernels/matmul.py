@@ -4,14 +4,21 @@
 so that transposes cost nothing to express. It walks over C in tiles of ROWS x (VECTORS * lanes)
 elements that stay in registers while the depth k runs:
 
-- AVX-512 has 32 vector registers: 8 rows x 2 vectors are 16 accumulators, 2 more hold a row of B, and
-  A's elements are broadcast from memory within the multiply-add. 16 independent chains cover the
-  latency of 4 cycles on 2 ports (8 would do).
-- AVX2, SSE and NEON have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
+- AVX-512 has 32 vector registers: 8 rows x 2 vectors are 16 accumulators, 2 more hold a row of B, 1 an
+  element of A. Each step of k is 16 multiply-adds and 10 loads: 8 cycles on 2 arithmetic ports, 5 on 2
+  load ports. 16 independent chains cover the latency of 4 cycles on 2 ports (8 would do).
+- AVX2 and SSE have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
 
-B is read in place where its rows are contiguous and a tile is full, else from a packed panel of
-DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level cache. HEIGHT rows
-of A at a time, 256 or 512 KiB, stay in the second-level cache while the panels pass.
+What is not next to each other in memory is first copied to where it is:
+
+- B to a panel of DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level
+  cache while HEIGHT rows of A pass: where its rows are not contiguous, where a tile is not full, where
+  its rows share cache sets (a multiple of 1 KiB apart), or where they lie on too many pages.
+- A transposed to a block of HEIGHT x DEPTH elements, 256 or 512 KiB, that stays in the second-level
+  cache while the panels of B pass: one step of k would touch another page each time. Where A is not
+  transposed its ROWS rows are read along, and a copy costs more than it gains.
+
+The end of a product (its *epilogue*, see `product`) is done while the tile is in registers.
 """
 
 import numpy as np
@@ -27,33 +34,32 @@ ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
 DEPTH = 256
 HEIGHT = 256
-_ALIAS_VECTORS = 1024 // VECTOR_BYTES
+# Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
+_ALIAS_BYTES = 1024
+# Bytes that the first-level translation buffer reaches, at 4 KiB a page.
+_REACH_BYTES = 256 * 1024
+# From so many columns of B and so many steps of k, copying a transposed A pays.
+_COLUMNS_WORTH_A_COPY, _DEPTH_WORTH_A_COPY = 200, 96
 
 # Steps and flags for `product`. As plain literals each would be a type of its own to numba, and `product`
 # compiled once for every combination of them.
 NEXT, SET, ADD = np.int64(1), np.bool_(False), np.bool_(True)
+NONE, UNBOUNDED, RECTIFIED = np.int64(-1), np.bool_(False), np.bool_(True)
 
 _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
 
 
 def panel_size(dtype):
-    """Elements of the scratch panel that `product` needs."""
-    return DEPTH * VECTORS * _LANES[np.dtype(dtype)]
+    """Elements of scratch that `product` needs: a panel of B and a block of A."""
+    return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + HEIGHT)
 
 
-def _emit_tile(builder, vec, vectors, arguments):
-    """Body of a tile function; see `_make_tile` for the arguments, all pointers and i64 but the last."""
-    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments
+def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth):
+    """The loop over k. Returns the ROWS x vectors sums, with the builder behind the loop."""
     i64 = depth.type
 
     def constant(value):
         return ir.Constant(i64, value)
-
-    last = builder.sub(rows, constant(1))
-    a_rows = []
-    for r in range(ROWS):
-        inside = builder.icmp_signed("<", constant(r), rows)
-        a_rows.append(builder.mul(a_row, builder.select(inside, constant(r), last)))
 
     before = builder.block
     loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
@@ -74,17 +80,58 @@ def _emit_tile(builder, vec, vectors, arguments):
         phi.add_incoming(vec.zero, before)
         phi.add_incoming(value, loop)
     builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, done)
-
     builder.position_at_end(done)
-    masks = [vec.first_lanes(builder.sub(columns, constant(v * vec.lanes))) for v in range(vectors)]
-    # Where C is set and not added to, no lane of it is loaded.
-    kept = [builder.select(add, mask, ir.Constant(mask.type, None)) for mask in masks]
-    for r in range(ROWS):
-        with builder.if_then(builder.icmp_signed("<", constant(r), rows)):
-            for v in range(vectors):
-                at = builder.gep(c, [builder.add(builder.mul(c_row, constant(r)), constant(v * vec.lanes))])
-                total = builder.fadd(after[r * vectors + v], vec.masked_load(at, kept[v]))
-                vec.masked_store(total, at, masks[v])
+    return after
+
+
+def _emit_tile(builder, vec, vectors, arguments):
+    """Body of a tile function; see `_make_tile` for the arguments."""
+    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
+    intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
+
+    def constant(value):
+        return ir.Constant(depth.type, value)
+
+    last = builder.sub(rows, constant(1))
+    inside = [builder.icmp_signed("<", constant(r), rows) for r in range(ROWS)]
+    row = [builder.select(inside[r], constant(r), last) for r in range(ROWS)]
+    shifts = [constant(v * vec.lanes) for v in range(vectors)]
+    for r in range(ROWS):  # the loads at the end then need not wait
+        for shift in shifts:
+            vec.prefetch(builder.gep(c, [builder.add(builder.mul(c_row, row[r]), shift)]))
+    sums = _emit_sums(builder, vec, vectors, a, [builder.mul(a_row, at) for at in row], a_col, b, b_row, depth)
+
+    masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
+
+    def masked(mask, flag):
+        return builder.select(flag, mask, ir.Constant(mask.type, None))
+
+    # What is not wanted is not loaded, so that its pointers need not be valid.
+    added = [masked(mask, add) for mask in masks]
+    terms = [
+        vec.masked_load(builder.gep(intercepts, [shift]), masked(mask, has_intercepts))
+        for shift, mask in zip(shifts, masks, strict=True)
+    ]
+    floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
+    factors = vec.broadcast(factor)
+
+    def store(gated):
+        for r in range(ROWS):
+            with builder.if_then(inside[r]):
+                for v in range(vectors):
+                    at = builder.add(builder.mul(c_row, constant(r)), shifts[v])
+                    total = builder.fadd(sums[r * vectors + v], vec.masked_load(builder.gep(c, [at]), added[v]))
+                    total = vec.at_least(floor, builder.fadd(total, terms[v]))
+                    if gated:
+                        opened = builder.fcmp_ordered(">", vec.masked_load(builder.gep(gate, [at]), masks[v]), vec.zero)
+                        total = builder.select(opened, builder.fmul(total, factors), vec.zero)
+                    vec.masked_store(total, builder.gep(c, [at]), masks[v])
+
+    with builder.if_else(has_gate) as (then, otherwise):
+        with then:
+            store(gated=True)
+        with otherwise:
+            store(gated=False)
     builder.ret_void()
 
 
@@ -95,6 +142,7 @@ def _tile_function(module, vec, vectors):
         return module.globals[name]
     pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
     kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
+    kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
@@ -108,28 +156,37 @@ def _make_tile(vectors):
 
     `rows` <= ROWS and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
     repeat the last one and are not stored, missing columns are masked. B must be readable for the
-    whole width. depth > 0.
+    whole width. depth > 0. The epilogue's arguments are those of `product`; `intercept` and `gate` are
+    places in `others` and in `c`.
     """
 
     @intrinsic
     def tile(
-        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add
+        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
+        intercept, rectified, gate, factor
     ):  # fmt: skip
         def emit(ctx, builder, signature, args):
-            def pointer(index):
-                array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
-                return builder.gep(array.data, [args[index + 1]])
+            def pointer(array, at):
+                return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])
+
+            def flag(value):
+                return value if value.type == BOOL else builder.trunc(value, BOOL)
+
+            def is_wanted(at):
+                return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
 
             vec = Vectors(builder, signature.args[0].dtype)
-            keep = args[13] if args[13].type == BOOL else builder.trunc(args[13], BOOL)
+            intercept, rectified, gate, factor = args[15:]
             builder.call(
                 _tile_function(builder.module, vec, vectors),
-                [pointer(0), args[2], args[3], pointer(4), args[6], pointer(7), args[9], *args[10:13], keep],
-            )
+                [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
+                 *args[10:13], flag(args[13]), pointer(14, intercept), is_wanted(intercept), flag(rectified),
+                 pointer(7, gate), is_wanted(gate), factor],
+            )  # fmt: skip
             return ctx.get_dummy_value()
 
-        i = types.intp
-        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, types.boolean), emit
+        i, flag = types.intp, types.boolean
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype), emit
 
     return tile
 
@@ -137,8 +194,23 @@ def _make_tile(vectors):
 _tile_1, _tile_2 = _make_tile(1), _make_tile(2)
 
 
+@helper
+def _finish(total, c, at, add, others, intercept, rectified, gate, factor):
+    """Store one element with its epilogue."""
+    if add:
+        total += c[at]
+    if intercept >= 0:
+        total += others[intercept]
+    if rectified and total <= 0:
+        total = c.dtype.type(0)
+    if gate >= 0:
+        total = total * factor if c[gate] > 0 else c.dtype.type(0)
+    c[at] = total
+
+
 @outlined
-def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add):
+def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add, intercept,
+                        rectified, gate, factor):  # fmt: skip
     """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
     if a_col == 1 and b_row == 1:
         right = part(b, b_start, depth)
@@ -147,69 +219,110 @@ def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start,
             total = c.dtype.type(0)
             for k in range(depth):
                 total += left[k] * right[k]
-            at = c_start + i * c_row
-            c[at] = c[at] + total if add else total
-    elif a_row == 1 and c_row == 1:
+            gate_at = gate + i * c_row if gate >= 0 else gate
+            _finish(total, c, c_start + i * c_row, add, b, intercept, rectified, gate_at, factor)
+    elif a_row == 1 and c_row == 1 and intercept < 0 and gate < 0 and not rectified:
         out = part(c, c_start, m)
         if not add:
             for i in range(m):
                 out[i] = 0
         for k in range(depth):
             left = part(a, a_start + k * a_col, m)
-            factor = b[b_start + k * b_row]
+            other = b[b_start + k * b_row]
             for i in range(m):
-                out[i] += left[i] * factor
+                out[i] += left[i] * other
     else:
         for i in range(m):
             total = c.dtype.type(0)
             for k in range(depth):
                 total += a[a_start + i * a_row + k * a_col] * b[b_start + k * b_row]
-            at = c_start + i * c_row
-            c[at] = c[at] + total if add else total
+            gate_at = gate + i * c_row if gate >= 0 else gate
+            _finish(total, c, c_start + i * c_row, add, b, intercept, rectified, gate_at, factor)
 
 
 @helper
-def _multiply_panel(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, columns, wide, add):
-    """C[:, :columns] = or += A B for one panel of B, tile by tile."""
-    for i in range(0, m, ROWS):
-        rows = min(ROWS, m - i)
-        a_at, c_at = a_start + i * a_row, c_start + i * c_row
-        if wide:
-            _tile_2(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add)
-        else:
-            _tile_1(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add)
+def _product_without_depth(b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor):
+    """The epilogue of a sum of nothing."""
+    for i in range(m):
+        for j in range(n):
+            at = i * c_row + j
+            _finish(c.dtype.type(0), c, c_start + at, add, b, intercept + j if intercept >= 0 else intercept,
+                    rectified, gate + at if gate >= 0 else gate, factor)  # fmt: skip
+
+
+@helper
+def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start, b_row, c, c_start, c_row, m, depth,
+                    columns, wide, add, others, intercept, rectified, gate, factor):  # fmt: skip
+    """C[:, :columns] = or += A B for one panel of B, tile by tile.
+
+    A lies in groups of `a_group` rows, `a_group_step` apart.
+    """
+    for group in range(0, m, a_group):
+        for i in range(group, min(group + a_group, m), ROWS):
+            rows = min(ROWS, m - i)
+            a_at, c_at = a_start + (i - group) * a_row, c_start + i * c_row
+            gate_at = gate + i * c_row if gate >= 0 else gate
+            if wide:
+                _tile_2(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
+                        intercept, rectified, gate_at, factor)  # fmt: skip
+            else:
+                _tile_1(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
+                        intercept, rectified, gate_at, factor)  # fmt: skip
+        a_start += a_group_step
+
+
+@helper
+def _pack_block(a, a_start, a_row, a_col, height, depth, panel, start, group):
+    """Copy A[:height, :depth] to groups of rows, each with the elements of one column together."""
+    for i in range(0, height, group):
+        pack_panel(a, a_start + i * a_row, a_col, a_row, depth, min(group, height - i), panel, start + i * DEPTH, group)
 
 
 @outlined
-def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add):
-    """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n).
+def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
+            rectified, gate, factor):  # fmt: skip
+    """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n), and its epilogue.
 
     `*_start` is the place of a matrix in its flat array, `*_row` and `*_col` the steps between its
-    rows and columns. `panel` has `panel_size(dtype)` elements.
+    rows and columns. `panel` has `panel_size(dtype)` elements. The epilogue does, in this order:
+
+    - adds the n elements of `b` from `intercept` on to each row, unless that is NONE;
+    - if `rectified`, sets what is negative to zero (a NaN stays one);
+    - multiplies by `factor` where the matrix at `gate` in `c`, strided as C, is positive, and sets the
+      rest to zero, unless `gate` is NONE.
     """
-    if depth == 0 and not add:
-        for i in range(m):
-            row = part(c, c_start + i * c_row, n)
-            for j in range(n):
-                row[j] = 0
+    if depth == 0:
+        _product_without_depth(b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
     if n == 1:
-        _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add)
+        _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add, intercept,
+                            rectified, gate, factor)  # fmt: skip
         return
-    lanes = lanes_of(c)
-    alias = _ALIAS_VECTORS * lanes
-    for k0 in range(0, depth, DEPTH):
-        k_count = min(DEPTH, depth - k0)
-        for i0 in range(0, m, HEIGHT):
-            height = min(HEIGHT, m - i0)
+    lanes, itemsize = lanes_of(c), VECTOR_BYTES // lanes_of(c)
+    block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)
+    copies_a = a_row == 1 and n >= _COLUMNS_WORTH_A_COPY and depth >= _DEPTH_WORTH_A_COPY
+    for i0 in range(0, m, HEIGHT):
+        height = min(HEIGHT, m - i0)
+        for k0 in range(0, depth, DEPTH):
+            k_count = min(DEPTH, depth - k0)
+            ends = k0 + k_count == depth
+            left, l_start, l_row, l_col = a, a_start + i0 * a_row + k0 * a_col, a_row, a_col
+            l_group, l_group_step = height, 0
+            if copies_a:
+                _pack_block(a, l_start, a_row, a_col, height, k_count, panel, block, group)
+                left, l_start, l_row, l_col, l_group, l_group_step = panel, block, 1, group, group, group * DEPTH
+            scattered = (b_row * itemsize) % _ALIAS_BYTES == 0 or k_count * b_row * itemsize > _REACH_BYTES
             for j in range(0, n, VECTORS * lanes):
                 columns = min(VECTORS * lanes, n - j)
                 width = VECTORS * lanes if columns > lanes else lanes
                 right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
-                # Rows a multiple of 1 KiB apart share few cache sets and would drive each other out.
-                if b_col != 1 or columns != width or (b_row % alias == 0 and m > 2 * ROWS):
-                    pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, width)
+                if b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
+                    pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
-                _multiply_panel(a, a_start + i0 * a_row + k0 * a_col, a_row, a_col, right, r_start, r_row,
-                                c, c_start + i0 * c_row + j, c_row, height, k_count, columns, width > lanes,
-                                add or k0 > 0)  # fmt: skip
+                at = i0 * c_row + j
+                _multiply_panel(
+                    left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
+                    height, k_count, columns, width > lanes, add or k0 > 0, b,
+                    intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
+                    gate + at if ends and gate >= 0 else NONE, factor,
+                )  # fmt: skip

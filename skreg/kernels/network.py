@@ -3,8 +3,11 @@
 `layout` and `penalties` are described in layout.py. X reaches the first layer either dense, as a flat
 array with two strides, of which the batch's rows are copied to the workspace, or as CSR, which is
 multiplied where it lies. `begin` and `end` are the part of the batch's rows that a member of the team
-takes all the way to the delta of the first layer; the gradients then sum over all rows.
+takes all the way to the delta of the first layer; the gradients then sum over all rows, each member's
+share of them, and are either added up (`add_gradients`) or followed at once (descent.py).
 """
+
+import numpy as np
 
 from ._jit import helper, outlined
 from .activations import add_intercepts_and_activate, multiply_by_derivative
@@ -22,9 +25,10 @@ from .layout import (
     INTERCEPT,
     OUTPUT,
     OUTPUT_STRIDE,
+    RELU,
 )
 from .losses import loss_and_gradient
-from .matmul import NEXT, ROWS, SET, product
+from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_mask
 from .team import share
 from .views import part, set_zero
@@ -97,6 +101,8 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
         rate = penalties[layer, DROPOUT]
         key = dropout_key(seed, step, layer)
+        code = activation if layer < n_layers - 1 else IDENTITY
+        bias = part(params, intercept, fan_out)
         if layer == 0 and len(indptr) > 0:
             _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, part(params, coef, intercept - coef),
                             work, output, stride, fan_out)  # fmt: skip
@@ -108,10 +114,12 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
                 for i in range(begin, end):
                     scale_row_by_mask(part(work, before + i * before_stride, fan_in),
                                       part(work, source + i * source_stride, fan_in), key, i, rate)  # fmt: skip
-            product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT,
-                    work, output + begin * stride, stride, m, fan_in, fan_out, panel, SET)  # fmt: skip
-        code = activation if layer < n_layers - 1 else IDENTITY
-        bias = part(params, intercept, fan_out)
+            fused = code == RELU or code == IDENTITY
+            product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT, work,
+                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept if fused else NONE,
+                    code == RELU, NONE, work.dtype.type(1))  # fmt: skip
+            if fused:
+                continue
         for i in range(begin, end):
             add_intercepts_and_activate(part(work, output + i * stride, fan_out), bias, code)
 
@@ -164,25 +172,32 @@ def _add_activity_gradient(activations, delta, factor, l1, l2):
 @outlined
 def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step,
                      work, panel):  # fmt: skip
-    """From the delta of `layer`'s output to that of the layer before: weights, dropout, activity, activation."""
+    """From the delta of `layer`'s output to that of the layer before: weights, dropout, activation, activity."""
     fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
     delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
     before, before_stride = layout[layer - 1, DELTA], layout[layer - 1, OUTPUT_STRIDE]
-    output = layout[layer - 1, OUTPUT]
-    product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
-            before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET)  # fmt: skip
     rate = penalties[layer, DROPOUT]
-    key = dropout_key(seed, step, layer)
+    # What relu or its dropout has set to zero gets no gradient: the inputs tell, no mask is needed.
+    gate = layout[layer, INPUT] + begin * before_stride if activation == RELU else NONE
+    product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
+            before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE, UNBOUNDED,
+            gate, work.dtype.type(1.0 / (1.0 - rate)))  # fmt: skip
     l1, l2 = penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2]
+    has_activity = l1 != 0 or l2 != 0
+    if activation == RELU and not has_activity:
+        return
+    output = layout[layer - 1, OUTPUT]
+    key = dropout_key(seed, step, layer)
     for i in range(begin, end):
         row = part(work, before + i * before_stride, fan_in)
         activations = part(work, output + i * before_stride, fan_in)
-        if rate > 0:
+        if rate > 0 and activation != RELU:
             scale_row_by_mask(row, row, key, i, rate)
-        if l1 != 0 or l2 != 0:
+        if has_activity:
             weight = weights[rows[i]] if len(weights) > 0 else 1.0
             _add_activity_gradient(activations, row, weight * scale, l1, l2)
-        multiply_by_derivative(row, activations, activation)
+        if activation != RELU:  # where relu is zero, so is the gradient of its penalty
+            multiply_by_derivative(row, activations, activation)
 
 
 @helper
@@ -193,38 +208,54 @@ def deltas(weights, rows, begin, end, scale, params, layout, penalties, activati
                          work, panel)  # fmt: skip
 
 
-@helper
-def _gradient_of_intercepts(first, last, n_rows, work, delta, stride, gradient, add):
-    """Columns first:last of gradient = or += the sum of delta over the rows."""
-    to = part(gradient, first, last - first)
+@outlined
+def gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, start, add):
+    """Intercepts first:last of a layer: their gradient is set or added at `start`."""
+    delta, stride, width = layout[layer, DELTA] + first, layout[layer, OUTPUT_STRIDE], last - first
+    to = part(gradient, start, width)
     if not add:
         set_zero(to)
     for i in range(n_rows):
-        row = part(work, delta + i * stride + first, last - first)
-        for j in range(last - first):
+        row = part(work, delta + i * stride, width)
+        for j in range(width):
             to[j] += row[j]
 
 
-@outlined
-def gradients(data, indices, indptr, rows, layout, penalties, seed, step, work, panel, gradient, add, member,
-              n_members):  # fmt: skip
-    """A member's part of the gradient of loss and activity penalty, set or added, from all deltas."""
+@helper
+def gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, start, add):
+    """Weights from inputs begin:end of a dense layer: their gradient is set or added at `start`."""
+    fan_out = layout[layer, FAN_OUT]
+    product(work, layout[layer, INPUT] + begin, NEXT, layout[layer, INPUT_STRIDE], work, layout[layer, DELTA],
+            layout[layer, OUTPUT_STRIDE], NEXT, gradient, start, fan_out, end - begin, n_rows, fan_out, panel, add,
+            NONE, UNBOUNDED, NONE, work.dtype.type(1))  # fmt: skip
+
+
+@helper
+def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, work, gradient, start, add, member,
+                               n_members):  # fmt: skip
+    """A member's columns of the first layer's weights for CSR X: their gradient is set or added at `start`."""
+    fan_in, fan_out = layout[0, FAN_IN], layout[0, FAN_OUT]
+    first, last = share(fan_out, 1, member, n_members)
+    to = part(gradient, start, fan_in * fan_out)
+    if not add:
+        for feature in range(fan_in):
+            set_zero(part(to, feature * fan_out + first, last - first))
+    _sparse_gradient(data, indices, indptr, rows, key, rate, work, layout[0, DELTA], layout[0, OUTPUT_STRIDE], fan_out,
+                     first, last, to)  # fmt: skip
+
+
+@helper
+def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members):
+    """Add a member's part of the gradient of loss and activity penalty, without dropout, from all deltas."""
     n_rows = len(rows)
     for layer in range(layout.shape[0]):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
-        source, source_stride = layout[layer, INPUT], layout[layer, INPUT_STRIDE]
-        delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
         coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
-        first, last = share(fan_out, 1, member, n_members)
         if layer == 0 and len(indptr) > 0:
-            to = part(gradient, coef, intercept - coef)
-            if not add:
-                for feature in range(fan_in):
-                    set_zero(part(to, feature * fan_out + first, last - first))
-            _sparse_gradient(data, indices, indptr, rows, dropout_key(seed, step, layer), penalties[0, DROPOUT], work,
-                             delta, stride, fan_out, first, last, to)  # fmt: skip
+            gradient_of_sparse_weights(data, indices, indptr, rows, layout, 0.0, np.uint64(0), work, gradient, coef,
+                                       ADD, member, n_members)  # fmt: skip
         else:
             begin, end = share(fan_in, ROWS, member, n_members)
-            product(work, source + begin, NEXT, source_stride, work, delta, stride, NEXT,
-                    gradient, coef + begin * fan_out, fan_out, end - begin, n_rows, fan_out, panel, add)  # fmt: skip
-        _gradient_of_intercepts(first, last, n_rows, work, delta, stride, part(gradient, intercept, fan_out), add)
+            gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, coef + begin * fan_out, ADD)
+        first, last = share(fan_out, 1, member, n_members)
+        gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, intercept + first, ADD)

@@ -14,45 +14,9 @@ batch size, so the penalties of a short last batch must weigh less in the same p
 import math
 
 from ._jit import helper, outlined
-from .layout import (
-    ADAM,
-    BETA_1,
-    BETA_2,
-    COEF,
-    COEF_L1,
-    COEF_L2,
-    EPSILON,
-    FAN_OUT,
-    INTERCEPT,
-    INTERCEPT_L1,
-    INTERCEPT_L2,
-    LEARNING_RATE,
-    MOMENTUM,
-    NESTEROV,
-)
+from .adam import adam
+from .layout import ADAM, BETA_1, BETA_2, EPSILON, LEARNING_RATE, MOMENTUM, NESTEROV
 from .penalties import soft_threshold
-from .team import share
-from .views import part
-
-CACHE_LINE = 16  # parameters that no two members share, at least
-
-
-@outlined
-def _adam(w, gradient, first, second, l1, l2, step, reach, beta_1, rest_1, beta_2, rest_2, epsilon):
-    """Adam (Kingma & Ba 2015, arXiv:1412.6980), with a proximal step in the metric of Adam.
-
-    `step` holds the corrections of both moments. `rest_1` and `rest_2` are 1 - beta_1 and 1 - beta_2,
-    rounded once: 1 - float32(0.999) is off by 1e-5.
-    """
-    threshold = reach * l1
-    for i in range(len(w)):
-        g = gradient[i] + l2 * w[i]
-        m = beta_1 * first[i] + rest_1 * g
-        v = beta_2 * second[i] + rest_2 * (g * g)
-        first[i] = m
-        second[i] = v
-        length = step / (math.sqrt(v) + epsilon)
-        w[i] = soft_threshold(w[i] - length * m, length * threshold)
 
 
 @outlined
@@ -85,35 +49,28 @@ def next_reach(optimizer, rates, reach, fraction):
     return rates[MOMENTUM] * reach + rates[LEARNING_RATE] * fraction
 
 
-@outlined
-def update(optimizer, params, gradient, state, layout, penalties, rates, fraction, reach, step_number, member,
-           n_members):  # fmt: skip
-    """Move a member's share of the weights and intercepts once.
+@helper
+def adam_step(rates, step_number):
+    """Adam's learning rate with the corrections of both moments; `step_number` counts from 1."""
+    corrections = math.sqrt(1 - rates[BETA_2] ** step_number) / (1 - rates[BETA_1] ** step_number)
+    return rates[LEARNING_RATE] * corrections
 
-    `state` holds two vectors one after the other: Adam's moments; the velocity of SGD in the first.
-    `reach` is that of the average with this batch in it; `step_number` counts from 1.
+
+@outlined
+def update(optimizer, rates, step, reach, fraction, l1, l2, w, gradient, first, second):
+    """Move some weights once.
+
+    `step` is `adam_step`, `reach` that of the average with this batch in it. `first` and `second` are
+    Adam's moments; the velocity of SGD is the first.
     """
-    kind = params.dtype.type
+    kind = w.dtype.type
+    l2 = kind(fraction * l2)
     learning_rate, momentum = rates[LEARNING_RATE], rates[MOMENTUM]
-    adam_step = learning_rate * math.sqrt(1 - rates[BETA_2] ** step_number) / (1 - rates[BETA_1] ** step_number)
-    if optimizer == NESTEROV:
+    if optimizer == ADAM:
+        adam(w, gradient, first, second, l2, kind(step), kind(reach * l1), kind(rates[BETA_1]),
+             kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]), kind(rates[EPSILON]))  # fmt: skip
+    elif optimizer == NESTEROV:
         reach = momentum * reach + learning_rate * fraction
-    for layer in range(layout.shape[0]):
-        start = layout[layer, COEF]
-        for part_index in range(2):
-            size = layout[layer, INTERCEPT] - start if part_index == 0 else layout[layer, FAN_OUT]
-            l1 = penalties[layer, COEF_L1 if part_index == 0 else INTERCEPT_L1]
-            l2 = kind(fraction * penalties[layer, COEF_L2 if part_index == 0 else INTERCEPT_L2])
-            begin, end = share(size, CACHE_LINE, member, n_members)
-            at, n = start + begin, end - begin
-            w, g, first = part(params, at, n), part(gradient, at, n), part(state, at, n)
-            if optimizer == ADAM:
-                second = part(state, len(params) + at, n)
-                _adam(w, g, first, second, kind(l1), l2, kind(adam_step), kind(reach),
-                      kind(rates[BETA_1]), kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]),
-                      kind(rates[EPSILON]))  # fmt: skip
-            elif optimizer == NESTEROV:
-                _nesterov(w, g, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
-            else:
-                _sgd(w, g, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
-            start += size
+        _nesterov(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
+    else:
+        _sgd(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))

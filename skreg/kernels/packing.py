@@ -5,7 +5,6 @@ from numba.extending import intrinsic
 
 from ._jit import helper
 from .simd import Vectors, ir, lanes_of
-from .views import part
 
 
 def _transposed(vec, rows):
@@ -26,55 +25,89 @@ def _transposed(vec, rows):
 
 
 @intrinsic
-def _transpose_square(context, source, source_start, source_row, target, target_start, target_row):
-    """target = source' for a square of one vector's lanes."""
+def _copy_row(context, source, source_start, target, target_start, columns, vectors):
+    """`vectors` vectors of a row, zeros from `columns` on."""
+    if not isinstance(vectors, types.IntegerLiteral):
+        return None
 
     def emit(ctx, builder, signature, args):
         vec = Vectors(builder, signature.args[0].dtype)
-
-        def pointers(index):
-            array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
-            start, step = args[index + 1], args[index + 2]
-            for i in range(vec.lanes):
-                offset = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-                yield builder.gep(array.data, [offset])
-
-        rows = _transposed(vec, [vec.load(pointer) for pointer in pointers(0)])
-        for row, pointer in zip(rows, pointers(3), strict=True):
-            vec.store(row, pointer)
+        start = builder.gep(ctx.make_array(signature.args[0])(ctx, builder, args[0]).data, [args[1]])
+        to = builder.gep(ctx.make_array(signature.args[2])(ctx, builder, args[2]).data, [args[3]])
+        columns = args[4]
+        for v in range(vectors.literal_value):
+            offset = ir.Constant(columns.type, v * vec.lanes)
+            mask = vec.first_lanes(builder.sub(columns, offset))
+            vec.store(vec.masked_load(builder.gep(start, [offset]), mask), builder.gep(to, [offset]))
         return ctx.get_dummy_value()
 
     i = types.intp
-    return types.void(source, i, i, target, i, i), emit
+    return types.void(source, i, target, i, i, vectors), emit
+
+
+def _make_transpose(whole):
+    """Intrinsic target = source' for a square of one vector's lanes.
+
+    Unless `whole`, only `rows` x `columns` of the source are read; zeros stand for the rest.
+    """
+
+    @intrinsic
+    def transpose(context, source, source_start, source_row, target, target_start, target_row, rows, columns):
+        def emit(ctx, builder, signature, args):
+            vec = Vectors(builder, signature.args[0].dtype)
+            rows, columns = args[6:]
+
+            def pointers(index):
+                array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
+                start, step = args[index + 1], args[index + 2]
+                for i in range(vec.lanes):
+                    offset = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+                    yield builder.gep(array.data, [offset])
+
+            def load(i, pointer):
+                if whole:
+                    return vec.load(pointer)
+                is_there = builder.icmp_signed("<", ir.Constant(rows.type, i), rows)
+                count = builder.select(is_there, columns, ir.Constant(columns.type, 0))
+                return vec.masked_load(pointer, vec.first_lanes(count))
+
+            square = _transposed(vec, [load(i, pointer) for i, pointer in enumerate(pointers(0))])
+            for row, pointer in zip(square, pointers(3), strict=True):
+                vec.store(row, pointer)
+            return ctx.get_dummy_value()
+
+        i = types.intp
+        return types.void(source, i, i, target, i, i, i, i), emit
+
+    return transpose
+
+
+_transpose_whole, _transpose_part = _make_transpose(True), _make_transpose(False)
 
 
 @helper
-def _pack_transposed(b, b_start, b_row, b_col, depth, columns, panel, width):
-    """The panel of a matrix whose columns lie contiguously (b_row = 1), or anyhow."""
+def pack_panel(b, b_start, b_row, b_col, depth, columns, panel, panel_start, width):
+    """Copy B[:depth, :columns] to consecutive rows of `width`, a multiple of the lanes, zeros behind them.
+
+    As many rows as make `depth` a multiple of the lanes are written.
+    """
     lanes = lanes_of(b)
-    k_whole = depth // lanes * lanes if b_row == 1 else 0
-    j_whole = columns // lanes * lanes
-    for j in range(0, j_whole, lanes):
-        for k in range(0, k_whole, lanes):
-            _transpose_square(b, b_start + j * b_col + k, b_col, panel, k * width + j, width)
-    for j in range(columns):
-        source, column = b_start + j * b_col, part(panel, j, depth * width - j)
-        for k in range(k_whole if j < j_whole else 0, depth):
-            column[k * width] = b[source + k * b_row]
-
-
-@helper
-def pack_panel(b, b_start, b_row, b_col, depth, columns, panel, width):
-    """Copy B[:depth, :columns] to consecutive rows of `width`, zeros behind them."""
-    if b_col == 1:
+    if b_col == 1 and width == lanes:
         for k in range(depth):
-            row, source = part(panel, k * width, width), part(b, b_start + k * b_row, columns)
-            for j in range(columns):
-                row[j] = source[j]
+            _copy_row(b, b_start + k * b_row, panel, panel_start + k * width, columns, 1)
+    elif b_col == 1:
+        for k in range(depth):
+            _copy_row(b, b_start + k * b_row, panel, panel_start + k * width, columns, 2)
+    elif b_row == 1:
+        for j in range(0, width, lanes):
+            for k in range(0, depth, lanes):
+                source, to = b_start + j * b_col + k, panel_start + k * width + j
+                if j + lanes <= columns and k + lanes <= depth:
+                    _transpose_whole(b, source, b_col, panel, to, width, lanes, lanes)
+                else:
+                    _transpose_part(b, source, b_col, panel, to, width, columns - j, depth - k)
     else:
-        _pack_transposed(b, b_start, b_row, b_col, depth, columns, panel, width)
-    if columns < width:
         for k in range(depth):
-            row = part(panel, k * width, width)
-            for j in range(columns, width):
-                row[j] = 0
+            to = panel_start + k * width
+            for j in range(width):
+                panel[to + j] = b[b_start + k * b_row + j * b_col] if j < columns else b.dtype.type(0)

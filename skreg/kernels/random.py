@@ -2,8 +2,9 @@
 
 Nothing is drawn from a running state, so a mask is the same for any number of threads and can be made
 again in the backward pass, and the order of the batches does not change when dropout is switched on.
-`mix64` is the finaliser of SplitMix64 (Steele, Lea, Flood 2014, doi:10.1145/2714064.2660195); the
-32-bit multipliers in `is_kept` are those of the "lowbias32" hash (C. Wellons, public domain).
+`mix64` is the finaliser of SplitMix64 (Steele, Lea, Flood 2014, doi:10.1145/2714064.2660195). Units
+within a row take a cheaper hash with a random odd multiplier for each row (Dietzfelbinger et al. 1997,
+doi:10.1006/jagm.1997.0873), of which only the high bits decide: one multiplication a unit.
 """
 
 import numpy as np
@@ -14,7 +15,6 @@ SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
 
 _GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
 _GOLDEN_32 = np.uint32(0x9E3779B9)
-_MULTIPLIER_1, _MULTIPLIER_2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
 
 
 @helper
@@ -58,9 +58,8 @@ def drop_threshold(rate):
 def is_kept(row_key, unit, threshold):
     """Whether a unit survives dropout in the row whose key is `combine(dropout_key(...), row)`."""
     x = np.uint32(np.uint32(unit) * _GOLDEN_32 + np.uint32(row_key))
-    x = np.uint32((x ^ (x >> np.uint32(16))) * _MULTIPLIER_1)
-    x = np.uint32((x ^ (x >> np.uint32(15)) ^ np.uint32(row_key >> np.uint64(32))) * _MULTIPLIER_2)
-    return np.uint32(x ^ (x >> np.uint32(16))) >= threshold
+    multiplier = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)
+    return np.uint32((x ^ (x >> np.uint32(16))) * multiplier) >= threshold
 
 
 @helper

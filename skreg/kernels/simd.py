@@ -5,6 +5,7 @@ the width costs speed, never correctness.
 """
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -38,6 +39,13 @@ class Vectors:
         self.zero = ir.Constant(self.type, None)
         self._undefined = ir.Constant(self.type, ir.Undefined)
 
+    def scalar(self, value):
+        return ir.Constant(self.element, value)
+
+    def constant(self, value):
+        """A vector of one number."""
+        return ir.Constant(self.type, [self.scalar(float(value))] * self.lanes)
+
     def load(self, pointer):
         return self.builder.load(
             self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
@@ -47,6 +55,13 @@ class Vectors:
         self.builder.store(
             value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
         )
+
+    def prefetch(self, pointer):
+        """Bring a cache line near that will be written."""
+        pointer = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        self.builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (1, 3, 1))])
 
     def shuffle(self, first, second, lanes):
         """Lanes of two vectors one after the other, chosen by number."""
@@ -64,6 +79,54 @@ class Vectors:
         signature = ir.FunctionType(self.type, [self.type] * 3)
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return self.builder.call(function, [a, b, c])
+
+    def at_least(self, floor, value):
+        """The larger of both; a NaN in `value` stays one."""
+        return self.builder.select(self.builder.fcmp_ordered("<=", value, floor), floor, value)
+
+    def at_most(self, ceiling, value):
+        """The smaller of both; a NaN in `value` stays one."""
+        return self.builder.select(self.builder.fcmp_ordered(">=", value, ceiling), ceiling, value)
+
+    def _estimate(self, name, value):
+        """14 bits of a function, by an instruction of AVX-512."""
+        mask = ir.IntType(max(self.lanes, 8))
+        name = f"llvm.x86.avx512.{name}14.p{'s' if self.bits == 32 else 'd'}.512"
+        kind = ir.FunctionType(self.type, [self.type, self.type, mask])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [value, self.zero, ir.Constant(mask, -1)])
+
+    @property
+    def _n_newton(self):
+        return 1 if self.bits == 32 else 2
+
+    def inverse(self, value):
+        """1 / value, to 1 or 2 units in the last place, of a normal number."""
+        one = self.constant(1)
+        if VECTOR_BYTES < 64:
+            return self.builder.fdiv(one, value)
+        result, minus = self._estimate("rcp", value), self.builder.fneg(value)
+        for _ in range(self._n_newton):
+            result = self.fma(self.fma(minus, result, one), result, result)
+        return result
+
+    def root(self, value):
+        """Square root of a normal number, to 1 or 2 units in the last place.
+
+        What is smaller or larger, zero and infinity too, counts as the smallest or largest.
+        """
+        if VECTOR_BYTES < 64:
+            name = f"llvm.sqrt.v{self.lanes}f{self.bits}"
+            kind = ir.FunctionType(self.type, [self.type])
+            return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [value])
+        limits = np.finfo(np.float32 if self.bits == 32 else np.float64)
+        inside = self.at_most(self.constant(limits.max), self.at_least(self.constant(limits.tiny), value))
+        result, half = self._estimate("rsqrt", inside), self.constant(0.5)
+        halved = self.builder.fneg(self.builder.fmul(inside, half))
+        for _ in range(self._n_newton):
+            error = self.fma(self.builder.fmul(halved, result), result, half)
+            result = self.fma(error, result, result)
+        return self.builder.fmul(inside, result)
 
     def first_lanes(self, count):
         """Mask of the lanes below `count` (an i64, any sign)."""

@@ -38,7 +38,6 @@ class History:
     best_validation_score: float | None = None
     no_improvement_count: int = 0
 
-
     def snapshot(self):
         """What `restore` needs to forget all that comes after."""
         curves = {name: len(value) for name, value in vars(self).items() if isinstance(value, list)}

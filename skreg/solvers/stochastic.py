@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._evaluate import evaluate
 from .._interrupt import DeferredInterrupt
-from .._network import Workspace, aligned_empty, multiplications
+from .._network import Workspace, aligned_empty, descent_scratch, multiplications
 from .._team import Team
 from .._warn import warn
 from ..exceptions import DivergenceError
@@ -77,33 +77,48 @@ class OptimizerState:
 
 
 class _LastGood:
-    """The last whole epoch: weights, optimizer and history.
+    """The state between two epochs, to return to from within one: weights, optimizer and history.
 
-    There are two copies, written in turn, so that an interrupt at any moment leaves a whole one.
+    Between the epochs the run itself is that state, so that an interrupt at any moment finds a whole one.
     """
 
     def __init__(self, run):
-        self._run = run
-        self._spare = self._kept = None
-        self.keep()
-        self.keep()
+        self._run, self._is_kept = run, False
+        self._params = self._moments = None
 
     def keep(self):
+        """Called before an epoch."""
         run, state = self._run, self._run.state
-        buffers = (run.params.copy(), state.moments.copy()) if self._spare is None else self._spare[:2]
-        np.copyto(buffers[0], run.params)
-        np.copyto(buffers[1], state.moments)
+        self._params = _copy_to(self._params, run.params)
+        if state.n_steps > 0:  # else they are all zero
+            self._moments = _copy_to(self._moments, state.moments)
         scalars = {name: value for name, value in vars(state).items() if name != "moments"}
-        new = (*buffers, scalars, run.monitor.history.snapshot(), run.n_iter)
-        self._kept, self._spare = new, self._kept
+        self._rest = scalars, run.monitor.history.snapshot(), run.n_iter
+        self._is_kept = True
+
+    def release(self):
+        """Called after an epoch."""
+        self._is_kept = False
 
     def restore(self):
+        if not self._is_kept:
+            return
         run = self._run
-        params, moments, scalars, history, run.n_iter = self._kept
-        np.copyto(run.params, params)
-        np.copyto(run.state.moments, moments)
+        scalars, history, run.n_iter = self._rest
+        np.copyto(run.params, self._params)
+        if scalars["n_steps"] > 0:
+            np.copyto(run.state.moments, self._moments)
+        else:
+            run.state.moments[:] = 0
         vars(run.state).update(scalars)
         run.monitor.history.restore(history)
+
+
+def _copy_to(buffer, array):
+    if buffer is None:
+        return array.copy()
+    np.copyto(buffer, array)
+    return buffer
 
 
 class _Epochs:
@@ -116,7 +131,7 @@ class _Epochs:
         self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size)
         self.arguments = dataset.arguments()
         self.order = np.arange(dataset.n_samples)
-        self.gradient = aligned_empty(len(params), params.dtype)
+        self.scratch = descent_scratch(spec.layer_units, params.dtype, dataset.is_sparse, team.size)
         self.rates = np.empty(code.N_RATES)
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
@@ -128,10 +143,10 @@ class _Epochs:
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
         *terms, state.reach = self.team.run(
-            train_epoch, *self.arguments, self.order, options.shuffle, self.params, state.moments, self.gradient,
+            train_epoch, *self.arguments, self.order, options.shuffle, self.params, state.moments,
             workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
             options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, workspace.work,
-            workspace.row_terms, workspace.panels,
+            workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += 1
         state.n_steps += -(-self.dataset.n_samples // options.batch_size)
@@ -139,17 +154,19 @@ class _Epochs:
         return terms
 
 
-def _objective(spec, params, dataset, terms, measure):
-    """(F, its penalty on weights and biases) after an epoch with these terms.
+def _rows_to_measure(dataset, seed):
+    """The rows on which the objective is measured anew after each epoch, always the same ones.
 
-    Without dropout or validation data the loss is the mean of what the batches met, which costs
-    nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
-    weights as the validation loss.
+    Few enough to cost next to nothing, where there are many: of n rows, n / 64, but at least 512.
     """
-    loss, weights, biases, activity = terms
-    if measure and np.isfinite(loss):
-        loss, activity = evaluate(spec, params, dataset)
-    return float(loss + weights + biases + activity), float(weights + biases)
+    weights = dataset.sample_weight
+    candidates = dataset.n_samples if weights is None else np.flatnonzero(weights)
+    n_candidates = dataset.n_samples if weights is None else len(candidates)
+    n_rows = max(512, dataset.n_samples // 64)
+    if n_candidates <= n_rows:
+        return dataset
+    rows = np.sort(np.random.default_rng(seed).choice(candidates, n_rows, replace=False))
+    return dataset.take(rows, dataset.dtype).with_mean_weight()
 
 
 def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
@@ -163,7 +180,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
     schedule.current = state.learning_rate
     monitor.begin(params)
-    run = _Run(spec, options, dataset, params, state, schedule, monitor)
+    run = _Run(spec, options, dataset, params, state, seed, schedule, monitor)
     interrupted = False
     try:
         with DeferredInterrupt() as interrupt, Team(multiplications(spec.layer_units, options.batch_size)) as team:
@@ -187,12 +204,15 @@ class _Run:
     dataset: object
     params: np.ndarray
     state: OptimizerState
+    seed: int
     schedule: LearningRate
     monitor: object
     n_iter: int = 0
 
     def __post_init__(self):
         self.good = _LastGood(self)
+        measures = self.spec.has_dropout or self.monitor.validation is not None
+        self.measured = _rows_to_measure(self.dataset, self.seed) if measures else None
 
     def epochs(self, epochs, interrupt):
         """Run epochs until one of the reasons to stop."""
@@ -210,9 +230,9 @@ class _Run:
     def _one(self, epochs):
         """Train one epoch and record it. Returns whether to stop."""
         params, monitor = self.params, self.monitor
-        measure = self.spec.has_dropout or monitor.validation is not None
+        self.good.keep()
         terms = epochs.run(self.schedule.current)
-        loss, penalty = _objective(self.spec, params, self.dataset, terms, measure)
+        loss, penalty = self._objective(terms)
         if not np.isfinite(loss):
             self.good.restore()
             self.n_iter += 1
@@ -221,9 +241,21 @@ class _Run:
             return True
         monitor.record(self.spec, params, self.n_iter + 1, loss, penalty)
         self.n_iter += 1
-        self.good.keep()
         self.schedule.end_epoch(self.state.n_samples_seen)
+        self.good.release()
         return monitor.has_stalled and self._stalled()
+
+    def _objective(self, terms):
+        """(F, its penalty on weights and biases) after an epoch with these terms.
+
+        Without dropout or validation data the loss is the mean of what the batches met, which costs
+        nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
+        weights as the validation loss.
+        """
+        loss, weights, biases, activity = terms
+        if self.measured is not None and np.isfinite(loss):
+            loss, activity = evaluate(self.spec, self.params, self.measured)
+        return float(loss + weights + biases + activity), float(weights + biases)
 
     def _stalled(self):
         action, stop = self.schedule.plateau()
