@@ -197,7 +197,7 @@ def test_an_edited_helper_is_noticed(warm, tmp_path):
     """numba would look at the file of the kernel alone, not at those of its helpers."""
     root, before = warm
     root = copy_of(root, tmp_path)
-    old, new = "return 0.5 * residual * residual, residual", "return 7 + 0.5 * residual * residual, residual"
+    old, new = "loss += 0.5 * residual * residual", "loss += 7 + 0.5 * residual * residual"
     edit(root / "skreg/kernels/losses.py", old, new)
     (edited,), hits, misses = run(root, "lbfgs")
     assert (hits, misses) == (0, 1)

@@ -21,15 +21,19 @@ _OPTIONS = {
     "nogil": True,
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
+# For arithmetic whose rounding matters: a function keeps its own options where it is inlined.
+_EXACT_OPTIONS = {**_OPTIONS, "fastmath": {"contract"}}
 
 
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 try:
-    from ._pipeline import HelperCompiler, OutlinedCompiler
+    from ._pipeline import HelperCompiler, InlinedCompiler, OutlinedCompiler
 except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
     helper = outlined = njit(**_OPTIONS)
+    exact_helper = njit(**_EXACT_OPTIONS)
 else:
     helper = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=HelperCompiler)
+    exact_helper = njit(**_EXACT_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=InlinedCompiler)
     outlined = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
 
 

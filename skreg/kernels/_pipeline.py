@@ -30,7 +30,7 @@ class _HelperLowering(NativeLowering):
     """Lowers a function without making it callable from Python."""
 
     _name = "skreg_helper_lowering"
-    outlined = False
+    attribute = None  # of the LLVM function
 
     def run_pass(self, state):
         if state.library is None:
@@ -39,8 +39,8 @@ class _HelperLowering(NativeLowering):
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
-        if self.outlined:
-            state.library.get_function(lowered.fndesc.llvm_func_name).add_function_attribute("noinline")
+        if self.attribute:
+            state.library.get_function(lowered.fndesc.llvm_func_name).add_function_attribute(self.attribute)
         name = state.func_id.func_name
         # Callers find the code by this object, which numba wants to look like a compiled function.
         key = _dynfunc.make_function(
@@ -56,7 +56,15 @@ class _OutlinedLowering(_HelperLowering):
     """Lowers a function that LLVM must not inline."""
 
     _name = "skreg_outlined_lowering"
-    outlined = True
+    attribute = "noinline"
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _InlinedLowering(_HelperLowering):
+    """Lowers a function that LLVM must inline."""
+
+    _name = "skreg_inlined_lowering"
+    attribute = "alwaysinline"
 
 
 class HelperCompiler(CompilerBase):
@@ -83,3 +91,9 @@ class OutlinedCompiler(HelperCompiler):
     """The same for large functions with several callers: one copy of their code, compiled once."""
 
     _lowering = _OutlinedLowering
+
+
+class InlinedCompiler(HelperCompiler):
+    """The same for functions that loops call: however long they are, a call would keep LLVM from vectorising."""
+
+    _lowering = _InlinedLowering

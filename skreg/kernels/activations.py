@@ -1,16 +1,8 @@
 """Activations of hidden units and their derivatives, written in terms of the activation itself."""
 
-import math
-
 from ._jit import helper
+from .elementary import logistic, tanh
 from .layout import LOGISTIC, RELU, TANH
-
-
-@helper
-def logistic(z):
-    """1 / (1 + exp(-z)) without overflow."""
-    e = math.exp(-abs(z))
-    return 1 / (1 + e) if z >= 0 else e / (1 + e)
 
 
 @helper
@@ -25,7 +17,7 @@ def add_intercepts_and_activate(row, intercepts, code):
             row[j] = z * (one if z > zero else zero)
     elif code == TANH:
         for j in range(n):
-            row[j] = math.tanh(row[j] + intercepts[j])
+            row[j] = tanh(row[j] + intercepts[j])
     elif code == LOGISTIC:
         for j in range(n):
             row[j] = logistic(row[j] + intercepts[j])

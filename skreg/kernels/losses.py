@@ -11,39 +11,65 @@ overflows that need not.
 
 import math
 
+import numpy as np
+
 from ._jit import helper
-from .activations import logistic
+from .elementary import exp, logistic, maximum, softplus
 from .layout import MULTINOMIAL_LOG_LOSS, POISSON, SQUARED_ERROR
+
+# Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
+# precision; sums and differences are float64.
 
 
 @helper
-def _one_output(y, raw, code):
-    """Loss and gradient of one output whose loss does not depend on the others."""
-    if code == SQUARED_ERROR:
-        residual = raw - y
-        return 0.5 * residual * residual, residual
-    if code == POISSON:
-        mean = math.exp(raw)
-        constant = y * math.log(y) - y if y > 0 else 0.0
-        return constant - y * raw + mean, mean - y
-    # log(1 + exp f) - y f
-    return max(raw, 0.0) + math.log1p(math.exp(-abs(raw))) - y * raw, logistic(raw) - y
+def _squared_error(y, raw, n_outputs):
+    loss = 0.0
+    for j in range(n_outputs):
+        residual = raw[j] - y[j]
+        raw[j] = residual
+        loss += 0.5 * residual * residual
+    return loss
+
+
+@helper
+def _poisson(y, raw, n_outputs):
+    loss = 0.0
+    for j in range(n_outputs):
+        if y[j] > 0:
+            loss += y[j] * math.log(np.float64(y[j])) - y[j]
+    for j in range(n_outputs):
+        mean = exp(raw[j])
+        loss += mean - np.float64(y[j]) * raw[j]
+        raw[j] = mean - y[j]
+    return loss
+
+
+@helper
+def _binary(y, raw, n_outputs):
+    """log(1 + exp f) - y f, which is log(1 + exp -|f|) + max(f, 0) - y f."""
+    zero, loss = raw.dtype.type(0), 0.0
+    for j in range(n_outputs):
+        f = raw[j]
+        margin = (f if f > zero else zero) - y[j] * f
+        loss += softplus(-abs(f)) + margin
+        raw[j] = logistic(f) - y[j]
+    return loss
 
 
 @helper
 def _multinomial(y, raw, n_outputs):
-    """Loss of one row; its gradient replaces `raw`."""
     highest = raw[0]
     for j in range(1, n_outputs):
-        highest = max(highest, raw[j])
-    total = 0.0
+        highest = maximum(highest, raw[j])
     chosen = int(y[0])
     loss = highest - raw[chosen]
+    total = 0.0
     for j in range(n_outputs):
-        raw[j] = math.exp(raw[j] - highest)
+        raw[j] = exp(raw[j] - highest)
         total += raw[j]
+    scale = raw.dtype.type(1 / total)
     for j in range(n_outputs):
-        raw[j] = raw[j] / total
+        raw[j] *= scale
     raw[chosen] -= 1
     return loss + math.log(total)
 
@@ -51,13 +77,10 @@ def _multinomial(y, raw, n_outputs):
 @helper
 def loss_and_gradient(y, raw, n_outputs, code):
     """Loss of one row (float64); `raw[:n_outputs]` becomes its gradient with respect to raw."""
+    if code == SQUARED_ERROR:
+        return _squared_error(y, raw, n_outputs)
+    if code == POISSON:
+        return _poisson(y, raw, n_outputs)
     if code == MULTINOMIAL_LOG_LOSS:
         return _multinomial(y, raw, n_outputs)
-    loss = 0.0
-    for j in range(n_outputs):
-        value, gradient = _one_output(y[j], raw[j], code)
-        loss += value
-        raw[j] = gradient
-    return loss
-
-
+    return _binary(y, raw, n_outputs)

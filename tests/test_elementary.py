@@ -1,0 +1,316 @@
+"""Elementary functions of the kernels: errors in units in the last place, special values, vector code.
+
+The references are computed in long double, which must have more bits than the type under test.
+"""
+
+import math
+import platform
+import re
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from numba import njit
+from scipy import special
+
+from skreg.kernels import _jit, activations, elementary, layout, losses
+
+from . import reference
+
+DTYPES = [np.float32, np.float64]
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def _erf(x):
+    """2 / sqrt(pi) exp(-x^2) sum_n 2^n x^(2n + 1) / (2n + 1)!!, whose terms all have the same sign."""
+    x = np.clip(x, -7, 7)  # it is 1 beyond, to 70 bits
+    term = total = x
+    for n in range(1, 220):
+        term = term * (2 * x * x / (2 * n + 1))
+        total = total + term
+    root_of_pi = np.sqrt(np.arctan(np.longdouble(1)) * 4)
+    return 2 / root_of_pi * np.exp(-x * x) * total
+
+
+# by name: (reference, bound in ulp that the docstring states)
+FUNCTIONS = {
+    "exp": (np.exp, 1.2),
+    "softplus": (lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x))), 2.2),
+    "logistic": (lambda x: 1 / (1 + np.exp(-x)), 2.5),
+    "tanh": (np.tanh, 2.3),
+    "erf": (_erf, 1.5),
+}
+functions = pytest.mark.parametrize("name", FUNCTIONS)
+VANISHING = ["exp", "softplus", "logistic"]  # like e^x for x -> -inf
+
+
+def _compiled(name):
+    function = getattr(elementary, name)
+
+    @njit(**_jit._OPTIONS)  # with the kernels' liberties: they must not enter the functions
+    def apply(x, out):
+        for i in range(len(x)):
+            out[i] = function(x[i])
+
+    return apply
+
+
+LOOPS = {name: _compiled(name) for name in FUNCTIONS}
+
+
+def evaluate(name, x):
+    out = np.empty_like(x)
+    LOOPS[name](x, out)
+    return out
+
+
+def ulps(found, exact, dtype):
+    """|found - exact| in units of the last place of `exact`."""
+    info = np.finfo(dtype)
+    exponent = np.frexp(exact)[1] - 1
+    unit = np.ldexp(np.longdouble(1), np.maximum(exponent, info.minexp) - info.nmant)
+    return np.abs(found.astype(np.longdouble) - exact) / unit
+
+
+def _random_bits(dtype, per_exponent):
+    """Numbers of both signs with random mantissas and every exponent, subnormal numbers among them."""
+    info = np.finfo(dtype)
+    unsigned = np.dtype(f"u{np.dtype(dtype).itemsize}")
+    exponents = np.arange(2**info.iexp - 1, dtype=unsigned).repeat(per_exponent)
+    rng = np.random.default_rng(0)
+    mantissas = rng.integers(0, 2**info.nmant, len(exponents), dtype=unsigned)
+    x = ((exponents << unsigned.type(info.nmant)) | mantissas).view(dtype)
+    return np.concatenate([x, -x])
+
+
+def _arguments(dtype):
+    rng = np.random.default_rng(1)
+    largest = np.log(np.finfo(dtype).max)
+    dense = [np.linspace(-limit, limit, 40_001) for limit in (0.4, 2.0, 7.0, 20.0, 1.02 * largest)]
+    random = [rng.uniform(-limit, limit, 40_000) for limit in (0.4, 2.0, 7.0)]
+    limits = np.array([largest, np.log(np.finfo(dtype).tiny)], dtype)
+    near_limits = limits[:, None] + np.spacing(limits)[:, None] * np.arange(-50, 51)
+    return np.concatenate([*dense, *random, near_limits.ravel(), _random_bits(dtype, 16)]).astype(dtype)
+
+
+# Accuracy ------------------------------------------------------------------------------------------------------------
+
+
+@dtypes
+@functions
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.filterwarnings("ignore:underflow")
+def test_error_is_within_the_documented_bound(name, dtype):
+    info = np.finfo(dtype)
+    if np.finfo(np.longdouble).nmant < info.nmant + 8:
+        pytest.skip("no longer floats than those under test")
+    function, bound = FUNCTIONS[name]
+    assert f"{bound} ulp" in getattr(elementary, name).__doc__
+    x = _arguments(dtype)
+    exact = function(x.astype(np.longdouble))
+    found = evaluate(name, x)
+    overflow = exact > info.max
+    assert (found[overflow] == np.inf).all()
+    vanished = (np.exp(x.astype(np.longdouble)) < info.tiny) & (name in VANISHING)
+    assert (found[vanished] == 0).all()
+    regular = ~overflow & ~vanished
+    errors = ulps(found[regular], exact[regular], dtype)
+    assert errors.max() <= bound, f"{errors.max():.3f} ulp at {x[regular][errors.argmax()]!r}"
+
+
+def test_the_reference_of_erf():
+    x = np.linspace(-7, 7, 1001)
+    np.testing.assert_allclose(_erf(x.astype(np.longdouble)).astype(float), special.erf(x), rtol=1e-15, atol=0)
+
+
+@dtypes
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_odd_functions_are_exactly_odd(name, dtype):
+    x = _arguments(dtype)
+    np.testing.assert_array_equal(evaluate(name, -x), -evaluate(name, x))
+
+
+@dtypes
+@functions
+def test_a_value_does_not_depend_on_its_place_in_the_row(name, dtype):
+    """Vector code and the loop's remainder round alike."""
+    x = np.random.default_rng(2).normal(size=75).astype(dtype)
+    whole = evaluate(name, x)
+    for start in range(0, 75, 7):
+        np.testing.assert_array_equal(evaluate(name, x[start : start + 3].copy()), whole[start : start + 3])
+
+
+# Special values ------------------------------------------------------------------------------------------------------
+
+INF, NAN = np.inf, np.nan
+SPECIAL = {
+    "exp": {INF: INF, -INF: 0.0, 0.0: 1.0},
+    "softplus": {INF: INF, -INF: 0.0},
+    "logistic": {INF: 1.0, -INF: 0.0, 0.0: 0.5},
+    "tanh": {INF: 1.0, -INF: -1.0, 0.0: 0.0},
+    "erf": {INF: 1.0, -INF: -1.0, 0.0: 0.0},
+}
+
+
+@dtypes
+@functions
+@pytest.mark.parametrize("length", [1, 40])
+def test_special_values(name, dtype, length):
+    for x, expected in {**SPECIAL[name], NAN: NAN}.items():
+        found = evaluate(name, np.full(length, x, dtype))
+        np.testing.assert_array_equal(found, np.full(length, expected, dtype), err_msg=f"{name}({x})")
+
+
+@dtypes
+@functions
+def test_nan_beside_numbers_stays_where_it_is(name, dtype):
+    x = np.linspace(-1, 1, 40).astype(dtype)
+    x[[3, 17, 39]] = np.nan
+    np.testing.assert_array_equal(np.isnan(evaluate(name, x)), np.isnan(x))
+
+
+@dtypes
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_zero_keeps_its_sign(name, dtype):
+    zeros = np.array([0.0, -0.0], dtype)
+    np.testing.assert_array_equal(np.signbit(evaluate(name, zeros)), [False, True])
+
+
+@dtypes
+def test_tanh_of_the_smallest_numbers_is_the_number(dtype):
+    x = _random_bits(dtype, 4)
+    x = x[np.abs(x) < np.finfo(dtype).tiny]
+    np.testing.assert_array_equal(evaluate("tanh", x), x)
+
+
+@njit(**_jit._OPTIONS)
+def _maximum(x):
+    highest = x[0]
+    for i in range(1, len(x)):
+        highest = elementary.maximum(highest, x[i])
+    return highest
+
+
+@dtypes
+def test_maximum(dtype):
+    x = np.random.default_rng(0).normal(size=37).astype(dtype)
+    assert _maximum(x) == x.max()
+    for place in range(37):
+        with_nan = x.copy()
+        with_nan[place] = np.nan
+        assert np.isnan(_maximum(with_nan))
+
+
+# Vector code ---------------------------------------------------------------------------------------------------------
+
+
+def _assembly(kernel):
+    (text,) = kernel.inspect_asm().values()
+    return text
+
+
+def _calls_of_libm(assembly):
+    return re.findall(r"[$\s](?:expm1|exp|log1p|log|tanh|erf|fma|rint|copysign)f?(?:@PLT)?(?=[,\s])", assembly)
+
+
+def test_a_call_of_the_mathematical_library_would_be_seen():
+    @njit(**_jit._OPTIONS)
+    def apply(x):
+        for i in range(len(x)):
+            x[i] = math.tanh(x[i])
+
+    for dtype in DTYPES:
+        apply(np.zeros(9, dtype))
+    assert all(_calls_of_libm(text) for text in apply.inspect_asm().values())
+
+
+@dtypes
+@functions
+def test_loops_are_vectorised(name, dtype):
+    kernel = _compiled(name)
+    kernel(np.zeros(9, dtype), np.zeros(9, dtype))
+    assembly = _assembly(kernel)
+    assert not _calls_of_libm(assembly)
+    if platform.machine() not in ("x86_64", "AMD64") or not llvm.get_host_cpu_features().get("avx2"):
+        pytest.skip("instructions of another processor")
+    kind = "ps" if dtype == np.float32 else "pd"
+    assert re.search(rf"\bv(?:fn?madd\d+|mul){kind}\s.*%[yz]mm", assembly)
+
+
+# Rows of activations and losses: wide ones are vector code, narrow ones and remainders are not -----------------------
+
+WIDTHS = [1, 3, 8, 37]
+widths = pytest.mark.parametrize("width", WIDTHS)
+ACTIVATION_CODES = {
+    "identity": layout.IDENTITY, "logistic": layout.LOGISTIC, "tanh": layout.TANH, "relu": layout.RELU
+}  # fmt: skip
+LOSS_CODES = {
+    "squared_error": layout.SQUARED_ERROR, "poisson": layout.POISSON, "binary_log_loss": layout.BINARY_LOG_LOSS,
+    "multinomial_log_loss": layout.MULTINOMIAL_LOG_LOSS,
+}  # fmt: skip
+
+
+@njit(**_jit._OPTIONS)
+def _activate(row, intercepts, code):
+    activations.add_intercepts_and_activate(row, intercepts, code)
+
+
+@njit(**_jit._OPTIONS)
+def _loss(y, raw, code):
+    return losses.loss_and_gradient(y, raw, len(raw), code)
+
+
+@dtypes
+@widths
+@pytest.mark.parametrize("activation", ACTIVATION_CODES)
+def test_rows_of_activations(activation, width, dtype):
+    rng = np.random.default_rng(0)
+    row, intercepts = (3 * rng.normal(size=width).astype(dtype) for _ in range(2))
+    expected = reference.ACTIVATIONS[activation][0]((row + intercepts).astype(np.float64))
+    _activate(row, intercepts, ACTIVATION_CODES[activation])
+    np.testing.assert_allclose(row, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+
+
+def _targets(loss, width, dtype):
+    rng = np.random.default_rng(1)
+    draw = {
+        "squared_error": lambda: rng.normal(size=width),
+        "poisson": lambda: rng.poisson(1.5, width),
+        "binary_log_loss": lambda: rng.integers(0, 2, width),
+        "multinomial_log_loss": lambda: rng.integers(0, width, 1),
+    }
+    return draw[loss]().astype(dtype)
+
+
+@dtypes
+@widths
+@pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("loss", LOSS_CODES)
+def test_rows_of_losses(loss, scale, width, dtype):
+    y = _targets(loss, width, dtype)
+    raw = (scale * np.random.default_rng(2).uniform(-1, 1, width)).astype(dtype)
+    expected, gradient = (a[0] for a in reference.LOSSES[loss](y[None].astype(float), raw[None].astype(float)))
+    found = _loss(y, raw, LOSS_CODES[loss])
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=4 * eps)
+    np.testing.assert_allclose(raw, gradient, rtol=8 * eps, atol=4 * eps)
+
+
+@dtypes
+@widths
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("loss", LOSS_CODES)
+def test_a_raw_prediction_that_is_not_finite_makes_the_loss_so(loss, bad, width, dtype):
+    """That is how a diverging fit is recognised."""
+    y = _targets(loss, width, dtype)
+    for place in range(width):
+        raw = np.zeros(width, dtype)
+        raw[place] = bad
+        assert not np.isfinite(_loss(y, raw, LOSS_CODES[loss]))
+
+
+def test_logits_of_saturated_labels_keep_their_loss_in_float32():
+    """log(1 + exp -20), not the difference of two numbers near 20."""
+    for y, f in ((1.0, 20.0), (0.0, -20.0)):
+        found = _loss(np.array([y], np.float32), np.array([f], np.float32), layout.BINARY_LOG_LOSS)
+        assert found == pytest.approx(np.log1p(np.exp(-20.0)), rel=1e-6)
