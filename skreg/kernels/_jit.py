@@ -21,6 +21,9 @@ _OPTIONS = {
     "nogil": True,
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
+# For loops over a piece of a vector: each element is rounded alike wherever the pieces are cut, while LLVM may
+# regroup or fuse the vectors of a loop and the elements behind them in different ways.
+_UNIFORM_OPTIONS = {**_OPTIONS, "fastmath": False}
 # For arithmetic whose rounding matters: a function keeps its own options where it is inlined.
 _EXACT_OPTIONS = {**_OPTIONS, "fastmath": {"contract"}}
 
@@ -31,10 +34,12 @@ try:
 except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
     helper = outlined = njit(**_OPTIONS)
     exact_helper = njit(**_EXACT_OPTIONS)
+    uniform = njit(**_UNIFORM_OPTIONS)
 else:
     helper = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=HelperCompiler)
     exact_helper = njit(**_EXACT_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=InlinedCompiler)
     outlined = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
+    uniform = njit(**_UNIFORM_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
 
 
 def _hash_of_sources():

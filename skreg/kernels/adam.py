@@ -11,7 +11,7 @@ Kingma & Ba (2015), arXiv:1412.6980, with a proximal step in the metric of Adam.
 from numba import types
 from numba.extending import intrinsic
 
-from ._jit import outlined
+from ._jit import uniform
 from .simd import Vectors, lanes_of
 
 
@@ -66,7 +66,7 @@ def _make_block(whole):
 _whole_block, _part_of_block = _make_block(True), _make_block(False)
 
 
-@outlined
+@uniform
 def adam(w, gradient, first, second, l2, step, threshold, beta_1, rest_1, beta_2, rest_2, epsilon):
     """One step of all of `w`; `step` holds the corrections of both moments.
 

@@ -16,7 +16,7 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 from ._jit import SOURCE_STAMP, entry, helper
 from .descent import descend
-from .layout import FAN_OUT, OUTPUT, OUTPUT_STRIDE
+from .layout import BETA_1, BETA_2, FAN_OUT, OUTPUT, OUTPUT_STRIDE
 from .matmul import ROWS
 from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows
 from .optimizers import adam_step, next_reach
@@ -70,6 +70,7 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
     n_met = wait(arrivals, 0, n_members)
     loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size
+    power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
     for start in range(0, n_samples, batch_size):
         rows = part(order, start, min(batch_size, n_samples - start))
         begin, end = share(len(rows), ROWS, member, n_members)
@@ -82,10 +83,11 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
         if member == 0:
             loss += _total(row_loss, len(rows))
             activity += _total(row_activity, len(rows))
+        power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
         fraction = len(rows) * scale
         reach = next_reach(optimizer, rates, reach, fraction)
         n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                        adam_step(rates, step + 1), reach, fraction, seed, step, work, panel, gradient, shared_gradient,
+                        adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient, shared_gradient,
                         member, n_members, arrivals, n_met)  # fmt: skip
         step += 1
         n_met = wait(arrivals, n_met, n_members)

@@ -9,6 +9,9 @@ elements that stay in registers while the depth k runs:
   load ports. 16 independent chains cover the latency of 4 cycles on 2 ports (8 would do).
 - AVX2 and SSE have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
 
+A product with one column has tiles of its own: `dots` where the rows of A are contiguous, and 1 row x
+ROW_VECTORS vectors of the transposed product where its columns are.
+
 What is not next to each other in memory is first copied to where it is:
 
 - B to a panel of DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level
@@ -26,12 +29,13 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper, outlined
+from .dots import dots
 from .packing import pack_panel
-from .simd import BOOL, VECTOR_BYTES, Vectors, ir, lanes_of
-from .views import part
+from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, ir, lanes_of
 
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
+ROW_VECTORS = 8  # of a tile of one row
 DEPTH = 256
 HEIGHT = 256
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
@@ -54,8 +58,8 @@ def panel_size(dtype):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + HEIGHT)
 
 
-def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth):
-    """The loop over k. Returns the ROWS x vectors sums, with the builder behind the loop."""
+def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks):
+    """The loop over k. Returns the sums, row by row, with the builder behind the loop; B is masked if asked to."""
     i64 = depth.type
 
     def constant(value):
@@ -66,11 +70,12 @@ def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth):
     builder.branch(loop)
     builder.position_at_end(loop)
     k, a_at, b_at = builder.phi(i64), builder.phi(i64), builder.phi(i64)
-    sums = [builder.phi(vec.type) for _ in range(ROWS * vectors)]
-    right = [vec.load(builder.gep(b, [builder.add(b_at, constant(v * vec.lanes))])) for v in range(vectors)]
+    sums = [builder.phi(vec.type) for _ in range(len(a_rows) * vectors)]
+    places = [builder.gep(b, [builder.add(b_at, constant(v * vec.lanes))]) for v in range(vectors)]
+    right = [vec.masked_load(at, masks[v]) if masks else vec.load(at) for v, at in enumerate(places)]
     after = []
-    for r in range(ROWS):
-        left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_rows[r])])))
+    for r, a_row in enumerate(a_rows):
+        left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_row)])))
         after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
     k_next = builder.add(k, constant(1))
     for phi, step in ((k, k_next), (a_at, builder.add(a_at, a_col)), (b_at, builder.add(b_at, b_row))):
@@ -84,7 +89,7 @@ def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth):
     return after
 
 
-def _emit_tile(builder, vec, vectors, arguments):
+def _emit_tile(builder, vec, n_rows, vectors, arguments):
     """Body of a tile function; see `_make_tile` for the arguments."""
     a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
     intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
@@ -93,15 +98,15 @@ def _emit_tile(builder, vec, vectors, arguments):
         return ir.Constant(depth.type, value)
 
     last = builder.sub(rows, constant(1))
-    inside = [builder.icmp_signed("<", constant(r), rows) for r in range(ROWS)]
-    row = [builder.select(inside[r], constant(r), last) for r in range(ROWS)]
+    inside = [builder.icmp_signed("<", constant(r), rows) for r in range(n_rows)]
+    row = [builder.select(inside[r], constant(r), last) for r in range(n_rows)]
     shifts = [constant(v * vec.lanes) for v in range(vectors)]
-    for r in range(ROWS):  # the loads at the end then need not wait
+    for r in range(n_rows):  # the loads at the end then need not wait
         for shift in shifts:
             vec.prefetch(builder.gep(c, [builder.add(builder.mul(c_row, row[r]), shift)]))
-    sums = _emit_sums(builder, vec, vectors, a, [builder.mul(a_row, at) for at in row], a_col, b, b_row, depth)
-
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
+    a_rows = [builder.mul(a_row, at) for at in row]
+    sums = _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks if n_rows == 1 else None)
 
     def masked(mask, flag):
         return builder.select(flag, mask, ir.Constant(mask.type, None))
@@ -116,7 +121,7 @@ def _emit_tile(builder, vec, vectors, arguments):
     factors = vec.broadcast(factor)
 
     def store(gated):
-        for r in range(ROWS):
+        for r in range(n_rows):
             with builder.if_then(inside[r]):
                 for v in range(vectors):
                     at = builder.add(builder.mul(c_row, constant(r)), shifts[v])
@@ -135,9 +140,9 @@ def _emit_tile(builder, vec, vectors, arguments):
     builder.ret_void()
 
 
-def _tile_function(module, vec, vectors):
+def _tile_function(module, vec, n_rows, vectors):
     """The tile as a function of the module, made once: inlined at each use it would be compiled many times."""
-    name = f"skreg_tile_{ROWS}x{vectors}x{vec.lanes}_f{vec.bits}"
+    name = f"skreg_tile_{n_rows}x{vectors}x{vec.lanes}_f{vec.bits}"
     if name in module.globals:
         return module.globals[name]
     pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
@@ -147,17 +152,17 @@ def _tile_function(module, vec, vectors):
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _emit_tile(builder, type(vec)(builder, vec.numba_dtype), vectors, function.args)
+    _emit_tile(builder, type(vec)(builder, vec.numba_dtype), n_rows, vectors, function.args)
     return function
 
 
-def _make_tile(vectors):
+def _make_tile(n_rows, vectors):
     """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns] for one register tile.
 
-    `rows` <= ROWS and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
+    `rows` <= n_rows and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
     repeat the last one and are not stored, missing columns are masked. B must be readable for the
-    whole width. depth > 0. The epilogue's arguments are those of `product`; `intercept` and `gate` are
-    places in `others` and in `c`.
+    whole width, except where there is but one row. depth > 0. The epilogue's arguments are those of
+    `product`; `intercept` and `gate` are places in `others` and in `c`.
     """
 
     @intrinsic
@@ -178,7 +183,7 @@ def _make_tile(vectors):
             vec = Vectors(builder, signature.args[0].dtype)
             intercept, rectified, gate, factor = args[15:]
             builder.call(
-                _tile_function(builder.module, vec, vectors),
+                _tile_function(builder.module, vec, n_rows, vectors),
                 [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
                  *args[10:13], flag(args[13]), pointer(14, intercept), is_wanted(intercept), flag(rectified),
                  pointer(7, gate), is_wanted(gate), factor],
@@ -191,7 +196,7 @@ def _make_tile(vectors):
     return tile
 
 
-_tile_1, _tile_2 = _make_tile(1), _make_tile(2)
+_tile_1, _tile_2, _one_row = _make_tile(ROWS, 1), _make_tile(ROWS, VECTORS), _make_tile(1, ROW_VECTORS)
 
 
 @helper
@@ -212,32 +217,23 @@ def _finish(total, c, at, add, others, intercept, rectified, gate, factor):
 def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add, intercept,
                         rectified, gate, factor):  # fmt: skip
     """C[:, 0] = or += A B[:, 0]: too narrow for a tile."""
-    if a_col == 1 and b_row == 1:
-        right = part(b, b_start, depth)
-        for i in range(m):
-            left = part(a, a_start + i * a_row, depth)
-            total = c.dtype.type(0)
-            for k in range(depth):
-                total += left[k] * right[k]
-            gate_at = gate + i * c_row if gate >= 0 else gate
-            _finish(total, c, c_start + i * c_row, add, b, intercept, rectified, gate_at, factor)
-    elif a_row == 1 and c_row == 1 and intercept < 0 and gate < 0 and not rectified:
-        out = part(c, c_start, m)
-        if not add:
-            for i in range(m):
-                out[i] = 0
+    if a_row == 1 and c_row == 1 and intercept < 0 and gate < 0 and not rectified and HAS_MASKS:
+        # A' is contiguous: the transposed product has one row.
+        for i in range(0, m, ROW_VECTORS * lanes_of(c)):
+            _one_row(b, b_start, 0, b_row, a, a_start + i, a_col, c, c_start + i, 0, depth, 1, m - i, add, b, NONE,
+                     UNBOUNDED, NONE, factor)  # fmt: skip
+        return
+    if a_col == 1 and b_row == 1 and HAS_MASKS:
+        for i in range(0, m, ROWS):
+            at = i * c_row
+            dots(a, a_start + i * a_row, a_row, b, b_start, c, c_start + at, c_row, depth, min(ROWS, m - i), add,
+                 intercept, rectified, gate + at if gate >= 0 else NONE, factor)  # fmt: skip
+        return
+    for i in range(m):
+        total, at = c.dtype.type(0), i * c_row
         for k in range(depth):
-            left = part(a, a_start + k * a_col, m)
-            other = b[b_start + k * b_row]
-            for i in range(m):
-                out[i] += left[i] * other
-    else:
-        for i in range(m):
-            total = c.dtype.type(0)
-            for k in range(depth):
-                total += a[a_start + i * a_row + k * a_col] * b[b_start + k * b_row]
-            gate_at = gate + i * c_row if gate >= 0 else gate
-            _finish(total, c, c_start + i * c_row, add, b, intercept, rectified, gate_at, factor)
+            total += a[a_start + i * a_row + k * a_col] * b[b_start + k * b_row]
+        _finish(total, c, c_start + at, add, b, intercept, rectified, gate + at if gate >= 0 else NONE, factor)
 
 
 @helper
@@ -295,8 +291,8 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
         _product_without_depth(b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
     if n == 1:
-        _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add, intercept,
-                            rectified, gate, factor)  # fmt: skip
+        _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add,
+                            intercept, rectified, gate, factor)  # fmt: skip
         return
     lanes, itemsize = lanes_of(c), VECTOR_BYTES // lanes_of(c)
     block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)

@@ -33,6 +33,8 @@ from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_
 from .team import share
 from .views import part, set_zero
 
+_ONE = np.int64(1)
+
 
 @outlined
 def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n_features):
@@ -150,12 +152,16 @@ def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_co
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     for i in range(begin, end):
-        raw = part(work, output + i * stride, n_outputs)
+        target, raw = part(y, rows[i] * n_targets, n_targets), part(work, output + i * stride, n_outputs)
         weight = weights[rows[i]] if len(weights) > 0 else 1.0
-        row_loss[i] = weight * loss_and_gradient(part(y, rows[i] * n_targets, n_targets), raw, n_outputs, loss_code)
         factor = raw.dtype.type(weight * scale)
-        for j in range(n_outputs):
-            raw[j] *= factor
+        if n_outputs == 1:  # a loop of one step that LLVM knows to be one is none
+            row_loss[i] = weight * loss_and_gradient(target, raw, _ONE, loss_code)
+            raw[0] *= factor
+        else:
+            row_loss[i] = weight * loss_and_gradient(target, raw, n_outputs, loss_code)
+            for j in range(n_outputs):
+                raw[j] *= factor
 
 
 @helper

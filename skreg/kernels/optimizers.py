@@ -13,13 +13,13 @@ batch size, so the penalties of a short last batch must weigh less in the same p
 
 import math
 
-from ._jit import helper, outlined
+from ._jit import helper, outlined, uniform
 from .adam import adam
 from .layout import ADAM, BETA_1, BETA_2, EPSILON, LEARNING_RATE, MOMENTUM, NESTEROV
 from .penalties import soft_threshold
 
 
-@outlined
+@uniform
 def _sgd(w, gradient, velocity, l2, learning_rate, threshold, momentum):
     """Gradient descent with heavy-ball momentum and a proximal step; without l1 the usual method."""
     for i in range(len(w)):
@@ -28,7 +28,7 @@ def _sgd(w, gradient, velocity, l2, learning_rate, threshold, momentum):
         w[i] = soft_threshold(w[i] + v, threshold)
 
 
-@outlined
+@uniform
 def _nesterov(w, gradient, velocity, l2, learning_rate, threshold, momentum):
     """The same with Nesterov's momentum; w is the point ahead, where gradients are taken."""
     for i in range(len(w)):
@@ -50,10 +50,9 @@ def next_reach(optimizer, rates, reach, fraction):
 
 
 @helper
-def adam_step(rates, step_number):
-    """Adam's learning rate with the corrections of both moments; `step_number` counts from 1."""
-    corrections = math.sqrt(1 - rates[BETA_2] ** step_number) / (1 - rates[BETA_1] ** step_number)
-    return rates[LEARNING_RATE] * corrections
+def adam_step(rates, power_1, power_2):
+    """Adam's learning rate with the corrections of both moments: powers of its betas, one for each step so far."""
+    return rates[LEARNING_RATE] * math.sqrt(1 - power_2) / (1 - power_1)
 
 
 @outlined

@@ -25,6 +25,8 @@ def vector_bytes():
 
 
 VECTOR_BYTES = vector_bytes()
+# Whether a masked load or store is one instruction, not a branch for each lane.
+HAS_MASKS = VECTOR_BYTES > 16
 
 
 class Vectors:

@@ -1,0 +1,116 @@
+"""Products of some rows with one vector: a layer with a single output."""
+
+from numba import types
+from numba.extending import intrinsic
+
+from .simd import BOOL, INT32, VECTOR_BYTES, Vectors, ir
+
+ROWS = 8 if VECTOR_BYTES == 64 else 4
+
+
+def _folded(vec, first, second):
+    """Sums of neighbouring lanes of two vectors."""
+    even, odd = (vec.shuffle(first, second, range(shift, 2 * vec.lanes, 2)) for shift in (0, 1))
+    return vec.builder.fadd(even, odd)
+
+
+def _merged(vec, vectors):
+    """One vector of a power of two of them: each has its part of the lanes, which sum to its sum."""
+    while len(vectors) > 1:
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [_folded(vec, first, second) for first, second in pairs]
+    return vectors[0]
+
+
+def _sums(vec, vectors):
+    """[(vector whose first lanes are sums, how many)], in the order of the vectors."""
+    results = []
+    for at in range(0, len(vectors), vec.lanes):
+        group = vectors[at : at + vec.lanes]
+        merged, n_parts = _merged(vec, group), vec.lanes // len(group)
+        while n_parts > 1:
+            merged = _folded(vec, merged, merged)
+            n_parts //= 2
+        results.append((merged, len(group)))
+    return results
+
+
+def _emit_sums(builder, vec, starts, b, depth):
+    """A vector for each row, whose lanes sum to its product; the builder is behind the loop over k."""
+    i64 = depth.type
+    before = builder.block
+    loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k, sums = builder.phi(i64), [builder.phi(vec.type) for _ in starts]
+    mask = vec.first_lanes(builder.sub(depth, k))
+    right = vec.masked_load(builder.gep(b, [k]), mask)
+    after = [
+        vec.fma(vec.masked_load(builder.gep(start, [k]), mask), right, total)
+        for start, total in zip(starts, sums, strict=True)
+    ]
+    following = builder.add(k, ir.Constant(i64, vec.lanes))
+    k.add_incoming(ir.Constant(i64, 0), before)
+    k.add_incoming(following, loop)
+    for total, value in zip(sums, after, strict=True):
+        total.add_incoming(vec.zero, before)
+        total.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+    builder.position_at_end(done)
+    return after
+
+
+def _emit_end(builder, vec, total, c, at, add, intercept, rectified, gate, factor):
+    """Store one sum with its epilogue; `intercept` and `gate` are (whether there is one, pointer to read)."""
+    zero = vec.scalar(0)
+    place = builder.gep(c, [at])
+    total = builder.fadd(total, builder.select(add, builder.load(place), zero))
+    total = builder.fadd(total, builder.select(intercept[0], builder.load(intercept[1]), zero))
+    negative = builder.and_(rectified, builder.fcmp_ordered("<=", total, zero))
+    total = builder.select(negative, zero, total)
+    opened = builder.fcmp_ordered(">", builder.load(builder.gep(gate[1], [at])), zero)
+    gated = builder.select(opened, builder.fmul(total, factor), zero)
+    builder.store(builder.select(gate[0], gated, total), place)
+
+
+@intrinsic
+def dots(
+    context, a, a_start, a_row, b, b_start, c, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor
+):  # fmt: skip
+    """C[:rows, 0] = or += A b for rows <= ROWS contiguous rows of A, `a_row` apart. depth > 0.
+
+    The epilogue is that of `product`, with `intercept` a place in `b`.
+    """
+
+    def emit(ctx, builder, signature, args):
+        def data(array):
+            return ctx.make_array(signature.args[array])(ctx, builder, args[array]).data
+
+        def flag(value):
+            return value if value.type == BOOL else builder.trunc(value, BOOL)
+
+        def choice(array, at, otherwise):
+            """What is not wanted is read elsewhere, where there is something."""
+            wanted = builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
+            return wanted, builder.gep(data(array), [builder.select(wanted, at, otherwise)])
+
+        vec = Vectors(builder, signature.args[0].dtype)
+        a_row, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor = args[2], *args[6:]
+        number = rows.type
+        last = builder.sub(rows, ir.Constant(number, 1))
+        inside = [builder.icmp_signed("<", ir.Constant(number, r), rows) for r in range(ROWS)]
+        places = [builder.select(inside[r], ir.Constant(number, r), last) for r in range(ROWS)]
+        first = builder.gep(data(0), [args[1]])
+        starts = [builder.gep(first, [builder.mul(a_row, place)]) for place in places]
+        sums = _sums(vec, _emit_sums(builder, vec, starts, builder.gep(data(3), [args[4]]), depth))
+        intercepts, gates = choice(3, intercept, args[4]), choice(5, gate, c_start)
+        totals = [builder.extract_element(merged, ir.Constant(INT32, lane)) for merged, n in sums for lane in range(n)]
+        for r, total in enumerate(totals):
+            with builder.if_then(inside[r]):
+                at = builder.mul(c_row, ir.Constant(number, r))
+                _emit_end(builder, vec, total, builder.gep(data(5), [c_start]), at, flag(add), intercepts,
+                          flag(rectified), gates, factor)  # fmt: skip
+        return ctx.get_dummy_value()
+
+    i, boolean = types.intp, types.boolean
+    return types.void(a, i, i, b, i, c, i, i, i, i, boolean, i, boolean, i, a.dtype), emit
