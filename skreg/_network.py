@@ -11,8 +11,17 @@ CACHE_LINE = 64
 
 def aligned_empty(size, dtype):
     """Uninitialised array whose first element lies on a cache line."""
+    return _aligned(np.empty, size, dtype)
+
+
+def aligned_zeros(size, dtype):
+    """The same, filled with zeros when it is first touched."""
+    return _aligned(np.zeros, size, dtype)
+
+
+def _aligned(allocate, size, dtype):
     itemsize = np.dtype(dtype).itemsize
-    raw = np.empty(size * itemsize + CACHE_LINE, np.uint8)
+    raw = allocate(size * itemsize + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + size * itemsize].view(dtype)
 

@@ -87,8 +87,8 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
         fraction = len(rows) * scale
         reach = next_reach(optimizer, rates, reach, fraction)
         n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                        adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient, shared_gradient,
-                        member, n_members, arrivals, n_met)  # fmt: skip
+                        adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient,
+                        shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         step += 1
         n_met = wait(arrivals, n_met, n_members)
     if member > 0:

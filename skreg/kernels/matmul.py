@@ -101,9 +101,12 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
     inside = [builder.icmp_signed("<", constant(r), rows) for r in range(n_rows)]
     row = [builder.select(inside[r], constant(r), last) for r in range(n_rows)]
     shifts = [constant(v * vec.lanes) for v in range(vectors)]
+    gate = builder.select(has_gate, gate, c)
     for r in range(n_rows):  # the loads at the end then need not wait
         for shift in shifts:
-            vec.prefetch(builder.gep(c, [builder.add(builder.mul(c_row, row[r]), shift)]))
+            at = builder.add(builder.mul(c_row, row[r]), shift)
+            vec.prefetch(builder.gep(c, [at]))
+            vec.prefetch(builder.gep(gate, [at]))
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
     a_rows = [builder.mul(a_row, at) for at in row]
     sums = _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks if n_rows == 1 else None)
