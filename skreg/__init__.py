@@ -1,5 +1,9 @@
 """Regularised neural networks for people who live in scikit-learn."""
 
+# What numba, which the first fit loads, needs first: a fifth of the wait, moved to where it is not felt.
+import llvmlite.binding
+import llvmlite.ir  # noqa: F401
+
 from ._objective import Objective
 from ._version import __version__
 from .classifier import MLPClassifier

@@ -4,6 +4,7 @@ Where machine code itself does not matter, a kernel of one line stands for the r
 disk and back and compiles in a moment.
 """
 
+import gc
 import importlib.util
 import itertools
 import json
@@ -24,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 import skreg
 from skreg import MLPClassifier, MLPRegressor
 from skreg.kernels import _jit, entry
+from skreg.kernels._collector import collector_paused
 
 KERNELS = [entry.train_epoch, entry.evaluate, entry.loss_gradient]
 
@@ -411,3 +413,60 @@ def test_every_kernel_file_is_in_the_stamp(tmp_path, name):
     assert _stamp(folder) == _jit.SOURCE_STAMP
     (folder / name).write_text((folder / name).read_text() + "\n# edited\n")
     assert _stamp(folder) != _jit.SOURCE_STAMP
+
+
+# Loading --------------------------------------------------------------------------------------------------------------
+
+IN_A_NEW_PROCESS = """
+import gc
+from pathlib import Path
+from numba import njit
+import numpy as np
+from numba.core.runtime import rtsys
+from one_line import kernel
+
+assert kernel(20.5) == 42.0
+print(sum(kernel.stats.cache_hits.values()), rtsys._init, gc.isenabled())
+
+@njit
+def allocates(n):
+    return np.ones(n), [1.0, n]
+
+print(allocates(3)[0].sum(), rtsys._init)
+"""
+
+
+def test_what_is_loaded_without_the_compiler_lives_with_what_is_compiled_later(tmp_path):
+    (tmp_path / "one_line.py").write_text(ONE_LINE)
+    paths = os.pathsep.join([str(tmp_path), str(Path(skreg.__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    for first_line in ("0 True True", "1 False True"):
+        process = subprocess.run(
+            [sys.executable, "-c", IN_A_NEW_PROCESS], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert process.stdout.splitlines() == [first_line, "3.0 True"], process.stderr
+
+
+def test_the_collector_rests_while_any_thread_loads():
+    assert gc.isenabled()
+    first, second = collector_paused(), collector_paused()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_the_collector_works_again_after_an_error_and_stays_off_where_it_was_off():
+    with pytest.raises(KeyboardInterrupt), collector_paused():
+        raise KeyboardInterrupt
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
