@@ -375,6 +375,22 @@ def test_no_folder_for_a_cache_does_not_matter(load, tmp_path, monkeypatch):
         assert sum(kernel.stats.cache_hits.values()) == 0
 
 
+def not_writable(locator):
+    raise PermissionError("read-only")
+
+
+@pytest.mark.parametrize("chosen", ["", "chosen"])
+@pytest.mark.parametrize("home", [True, False])
+def test_machine_code_that_someone_else_has_left_is_used(load, tmp_path, monkeypatch, chosen, home):
+    """As in an image, where root has compiled and another user runs, with or without a home of theirs."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / chosen) if chosen else "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert use(load()) == (0, 1)
+    for locator in ("InTree", "UserProvided") + ("UserWide",) * (not home):
+        monkeypatch.setattr(getattr(caching, f"{locator}CacheLocator"), "ensure_cache_path", not_writable)
+    assert use(load()) == (1, 0)
+
+
 def test_a_cache_folder_of_the_users_choice_is_used(load, tmp_path, monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "chosen"))
     assert use(load()) == (0, 1)

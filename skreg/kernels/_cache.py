@@ -5,13 +5,19 @@ compiler knows, the LLVM code of the kernel (for callers that would inline it; t
 compilation of numba's own reference counting, of which a kernel holds a copy where it needs one.
 """
 
+import inspect
+import os
+
 import llvmlite.binding as llvm
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.runtime import _nrt_python, rtsys
 
 from ._collector import collector_paused
 
 _PREFIX = "NRT_"
+# numba's choices in their order: NUMBA_CACHE_DIR, __pycache__ beside the source, the user's home, ...
+_LOCATORS = CompileResultCacheImpl._locator_classes
 
 
 def _c_helpers():
@@ -33,8 +39,23 @@ def _names_only(module):
     return llvm.parse_assembly(text).as_bitcode()
 
 
+class _FirstChoice:
+    """NUMBA_CACHE_DIR, or else beside the source, whether it can be written to or not.
+
+    Who installs for others (in an image, on a cluster) leaves machine code there which they can read but
+    not write; numba would pass over the folder.
+    """
+
+    @staticmethod
+    def from_function(function, source):
+        chosen, beside = _LOCATORS[:2]
+        return (chosen if config.CACHE_DIR else beside)(function, source) if os.path.exists(source) else None
+
+
 class _LeanResults(CompileResultCacheImpl):
     """Reads and writes compiled functions that no other compiled code calls."""
+
+    _locator_classes = [*_LOCATORS, _FirstChoice]
 
     def reduce(self, cres):
         library = cres.library
@@ -55,21 +76,41 @@ class _LeanResults(CompileResultCacheImpl):
 
 
 class ForgivingCache(FunctionCache):
-    """numba's cache, except that a broken or unwritable file is no reason to stop a fit."""
+    """numba's cache, except that a broken or unwritable file is no reason to stop a fit.
+
+    Attributes
+    ----------
+    error : Exception or None
+        Why machine code could not be written.
+    """
 
     _impl_class = _LeanResults
 
+    def __init__(self, function):
+        super().__init__(function)
+        self.error = None
+        first = _FirstChoice.from_function(function, inspect.getfile(function))
+        path = self.cache_path if first is None else first.get_cache_path()
+        stamp = self._impl.locator.get_source_stamp()
+        self._read_only = IndexDataCacheFile(path, self._impl.filename_base, stamp)
+
     def load_overload(self, sig, target_context):
-        try:
-            with collector_paused():
-                # What numba does, except that it first loads all that the compiler knows.
-                compiled = self._load_overload(sig, target_context)
-        except Exception:  # a damaged pickle may raise almost anything: compile again
-            self._forget()
-            compiled = None
-        if compiled is None:
+        with collector_paused():
+            compiled = self._load(self._cache_file, sig, target_context)
+            if compiled is None and self._read_only._index_path != self._cache_file._index_path:
+                compiled = self._load(self._read_only, sig, target_context)
+        if compiled is None:  # numba does this first, though machine code does not need what it loads
             target_context.refresh()
         return compiled
+
+    def _load(self, cache_file, sig, target_context):
+        try:
+            data = cache_file.load(self._index_key(sig, target_context.codegen()))
+            return None if data is None else self._impl.rebuild(target_context, data)
+        except Exception:  # a damaged pickle may raise almost anything: compile again
+            if cache_file is self._cache_file:
+                self._forget()
+            return None
 
     def save_overload(self, sig, data):
         try:
@@ -78,8 +119,8 @@ class ForgivingCache(FunctionCache):
             self._forget()
             try:
                 super().save_overload(sig, data)
-            except Exception:  # full disk, read-only folder: go on without a cache
-                pass
+            except Exception as error:  # full disk, read-only folder: go on without a cache
+                self.error = error
 
     def _forget(self):
         try:

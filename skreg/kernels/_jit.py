@@ -44,12 +44,15 @@ def _hash_of_sources():
 
 SOURCE_STAMP = _hash_of_sources()
 
+ENTRIES = []  # all that `entry` has decorated
+
 
 def entry(function):
     """Compile `function` at its first call and keep the machine code on disk where that is possible."""
     dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(function)
     try:
         dispatcher._cache = ForgivingCache(function)
-    except RuntimeError:  # numba found no folder it can write to: compile in each process
+    except RuntimeError:  # numba knows no folder for this file: compile in each process
         pass
+    ENTRIES.append(dispatcher)
     return dispatcher
