@@ -15,6 +15,14 @@ def best_of(function, repeats):
     return min(seconds(function) for _ in range(repeats))
 
 
+def best_of_each(functions, repeats):
+    """The fastest call of each of several functions, in turn, so that a busy moment of the machine hits all alike."""
+    for function in functions:
+        function()
+    rounds = [[seconds(function) for function in functions] for _ in range(repeats)]
+    return [min(times) for times in zip(*rounds, strict=True)]
+
+
 def best_of_many(function, repeats, at_least=0.02):
     """The same for a call that is too short for the clock: the mean of as many as fill `at_least` seconds."""
     function()

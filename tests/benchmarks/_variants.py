@@ -1,20 +1,21 @@
-"""One workload with different parameters of skreg's network, each in a process of its own."""
+"""One workload with different parameters of skreg's network, in one process and in turn."""
 
 from skreg import MLPClassifier, MLPRegressor
 
 from ._process import call
 from ._table import Table, ms, ratio
-from ._timing import best_of
+from ._timing import best_of_each
 from .libraries._estimator import parameters
 from .workloads import WORKLOADS
 
 
-def measure(workload, dtype, repeats, changes):
-    """Seconds of the fastest fit with changed parameters."""
+def measure(workload, dtype, repeats, variants):
+    """Seconds of the fastest fit with each of several changes of the parameters."""
     workload = WORKLOADS[workload]
     X, y = workload.data(dtype)
-    network = (MLPClassifier if workload.n_classes else MLPRegressor)(**{**parameters(workload), **changes})
-    return best_of(lambda: network.fit(X, y), repeats)
+    kind = MLPClassifier if workload.n_classes else MLPRegressor
+    networks = [kind(**{**parameters(workload), **changes}) for changes in variants]
+    return best_of_each([lambda network=network: network.fit(X, y) for network in networks], repeats)
 
 
 def compare(title, workloads, variants, options):
@@ -25,9 +26,8 @@ def compare(title, workloads, variants, options):
     table = Table(title, ["workload", "dtype", "variant", "ms", "of the first"])
     for workload in workloads:
         for dtype in options.dtype:
-            first = None
-            for name, changes in variants.items():
-                time = call(measure, workload=workload, dtype=dtype, repeats=options.repeats, changes=changes)
-                first = first or time
-                table.add(workload, dtype, name, ms(time), ratio(time, first))
+            common = {"workload": workload, "dtype": dtype, "repeats": options.repeats}
+            times = call(measure, variants=list(variants.values()), **common)
+            for name, time in zip(variants, times, strict=True):
+                table.add(workload, dtype, name, ms(time), ratio(time, times[0]))
     return table
