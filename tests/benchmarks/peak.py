@@ -50,7 +50,7 @@ def measure(dtype):
     start, n_threads = np.dtype(dtype).type(0.5), os.cpu_count()
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     with ThreadPoolExecutor(n_threads) as pool:
-        fastest = best_of(lambda: list(pool.map(lambda _: _run(start, N_STEPS), range(n_threads))), repeats=8)
+        fastest = best_of(lambda: list(pool.map(lambda _: _run(start, N_STEPS), range(n_threads))), repeats=100)
     return 2 * N_CHAINS * N_STEPS * lanes * n_threads / fastest
 
 

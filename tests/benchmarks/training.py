@@ -10,7 +10,7 @@ from .workloads import WORKLOADS
 TITLE = "Training a network with Adam, in milliseconds"
 NOTE = (
     "Fastest of {repeats} fits after one that does not count. 'limit' is the time of the multiply-adds alone at the "
-    "measured peak of {peaks}; 'of limit' is skreg's share of it; 'ahead' is the fastest other library's time in units "
+    "measured peak of all cores, {peaks}; 'of limit' is skreg's share of it; 'ahead' is the fastest other library's time in units "
     "of skreg's."
 )
 
