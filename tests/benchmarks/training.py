@@ -10,8 +10,8 @@ from .workloads import WORKLOADS
 TITLE = "Training a network with Adam, in milliseconds"
 NOTE = (
     "Fastest of {repeats} fits after one that does not count. 'limit' is the time of the multiply-adds alone at the "
-    "measured peak of all cores, {peaks}; 'of limit' is skreg's share of it; 'ahead' is the fastest other library's time in units "
-    "of skreg's."
+    "measured peak of all cores, {peaks}; 'of limit' is skreg's share of it; 'ahead' is the fastest other library's "
+    "time in units of skreg's."
 )
 
 
