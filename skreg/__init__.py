@@ -1,17 +1,24 @@
 """Regularised neural networks for people who live in scikit-learn."""
 
+from importlib import import_module
+
+# What numba needs first, and the first fit numba: a tenth of the wait, moved to where it is not felt.
+import llvmlite.binding
+import llvmlite.ir  # noqa: F401
+
 from ._objective import Objective
 from ._version import __version__
 from .classifier import MLPClassifier
 from .exceptions import DivergenceError
 from .regressor import MLPRegressor
 
-__all__ = ["DivergenceError", "MLPClassifier", "MLPRegressor", "Objective", "__version__", "compare_models"]
+__all__ = ["DivergenceError", "MLPClassifier", "MLPRegressor", "Objective", "__version__", "compare_models", "warmup"]
+
+# Imported when asked for, so that importing skreg stays quick.
+_LATER = {"compare_models": ".compare", "warmup": "._warmup"}
 
 
 def __getattr__(name):
-    if name == "compare_models":  # imported when asked for, so that importing skreg stays quick
-        from .compare import compare_models
-
-        return compare_models
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
     raise AttributeError(f"module 'skreg' has no attribute {name!r}")

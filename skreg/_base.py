@@ -17,6 +17,7 @@ from ._network import pack, units_of, unpack
 from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
 from ._warn import warn
 from .exceptions import DivergenceError
+from .kernels._collector import load_kernels
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -312,6 +313,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     # Training ----------------------------------------------------------------------------------
 
     def _solve(self, spec, dataset, validation, incremental):
+        load_kernels()
         from .solvers.monitor import History, Monitor
 
         history = History(
@@ -404,6 +406,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        load_kernels()
         spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activation_at_fit())
         return raw_prediction(spec, pack(self.coefs_, self.intercepts_, self.coefs_[0].dtype), X)
 
@@ -421,6 +424,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
         spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss, self._activation_at_fit())
+        load_kernels()
         batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
         return batch, pack(self.coefs_, self.intercepts_, np.float64)
 

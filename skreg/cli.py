@@ -12,7 +12,7 @@ from importlib import import_module
 from . import __version__
 from .compare._errors import InputError, MissingExtraError
 
-COMMANDS = {"compare": "skreg.compare._command"}
+COMMANDS = {"compare": "skreg.compare._command", "warmup": "skreg._warmup_command"}
 
 BAD_INPUT, INTERRUPTED = 2, 130
 

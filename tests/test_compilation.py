@@ -4,6 +4,7 @@ Where machine code itself does not matter, a kernel of one line stands for the r
 disk and back and compiles in a moment.
 """
 
+import gc
 import importlib.util
 import itertools
 import json
@@ -24,6 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 import skreg
 from skreg import MLPClassifier, MLPRegressor
 from skreg.kernels import _jit, entry
+from skreg.kernels._collector import collector_paused
 
 KERNELS = [entry.train_epoch, entry.evaluate, entry.loss_gradient]
 
@@ -373,6 +375,22 @@ def test_no_folder_for_a_cache_does_not_matter(load, tmp_path, monkeypatch):
         assert sum(kernel.stats.cache_hits.values()) == 0
 
 
+def not_writable(locator):
+    raise PermissionError("read-only")
+
+
+@pytest.mark.parametrize("chosen", ["", "chosen"])
+@pytest.mark.parametrize("home", [True, False])
+def test_machine_code_that_someone_else_has_left_is_used(load, tmp_path, monkeypatch, chosen, home):
+    """As in an image, where root has compiled and another user runs, with or without a home of theirs."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / chosen) if chosen else "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert use(load()) == (0, 1)
+    for locator in ("InTree", "UserProvided") + ("UserWide",) * (not home):
+        monkeypatch.setattr(getattr(caching, f"{locator}CacheLocator"), "ensure_cache_path", not_writable)
+    assert use(load()) == (1, 0)
+
+
 def test_a_cache_folder_of_the_users_choice_is_used(load, tmp_path, monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "chosen"))
     assert use(load()) == (0, 1)
@@ -411,3 +429,60 @@ def test_every_kernel_file_is_in_the_stamp(tmp_path, name):
     assert _stamp(folder) == _jit.SOURCE_STAMP
     (folder / name).write_text((folder / name).read_text() + "\n# edited\n")
     assert _stamp(folder) != _jit.SOURCE_STAMP
+
+
+# Loading --------------------------------------------------------------------------------------------------------------
+
+IN_A_NEW_PROCESS = """
+import gc
+from pathlib import Path
+from numba import njit
+import numpy as np
+from numba.core.runtime import rtsys
+from one_line import kernel
+
+assert kernel(20.5) == 42.0
+print(sum(kernel.stats.cache_hits.values()), rtsys._init, gc.isenabled())
+
+@njit
+def allocates(n):
+    return np.ones(n), [1.0, n]
+
+print(allocates(3)[0].sum(), rtsys._init)
+"""
+
+
+def test_what_is_loaded_without_the_compiler_lives_with_what_is_compiled_later(tmp_path):
+    (tmp_path / "one_line.py").write_text(ONE_LINE)
+    paths = os.pathsep.join([str(tmp_path), str(Path(skreg.__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    for first_line in ("0 True True", "1 False True"):
+        process = subprocess.run(
+            [sys.executable, "-c", IN_A_NEW_PROCESS], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert process.stdout.splitlines() == [first_line, "3.0 True"], process.stderr
+
+
+def test_the_collector_rests_while_any_thread_loads():
+    assert gc.isenabled()
+    first, second = collector_paused(), collector_paused()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_the_collector_works_again_after_an_error_and_stays_off_where_it_was_off():
+    with pytest.raises(KeyboardInterrupt), collector_paused():
+        raise KeyboardInterrupt
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

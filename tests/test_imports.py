@@ -28,7 +28,7 @@ def test_an_import_loads_neither_numba_nor_anything_optional():
         "import sys, sklearn.neural_network, sklearn.model_selection; before = set(sys.modules)\n"
         "import skreg; print(*{name.split('.')[0] for name in sys.modules.keys() - before})"
     )
-    assert set(run(code).split()).isdisjoint({"numba", "llvmlite", *OPTIONAL})
+    assert set(run(code).split()).isdisjoint({"numba", *OPTIONAL})
 
 
 def test_predicting_and_printing_need_no_numba_until_they_must():
@@ -42,7 +42,7 @@ def test_an_import_is_quick():
         "import time, sklearn.neural_network, sklearn.model_selection, sklearn.metrics; start = time.perf_counter()\n"
         "import skreg; print(time.perf_counter() - start)"
     )
-    assert min(float(run(code)) for _ in range(2)) < 0.3
+    assert min(float(run(code)) for _ in range(3)) < 0.1
 
 
 BLOCK = f"""

@@ -11,8 +11,8 @@ import platform
 from pathlib import Path
 
 from numba import njit
-from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+
+from ._cache import ForgivingCache
 
 # Reassociation lets sums be vectorised and contraction makes fused multiply-adds. "nnan" and "ninf"
 # stay off: a diverging fit is recognised by its NaN.
@@ -53,45 +53,15 @@ def _hash_of_sources():
 
 SOURCE_STAMP = _hash_of_sources()
 
-
-class _ForgivingCache(FunctionCache):
-    """numba's cache on disk, except that a broken or unwritable file is no reason to stop a fit."""
-
-    def load_overload(self, sig, target_context):
-        try:
-            # What numba does, except that it first loads all that the compiler knows, which takes a
-            # tenth of a second in each new process; finished machine code needs only the runtime.
-            rtsys.initialize(target_context)
-            compiled = self._load_overload(sig, target_context)
-        except Exception:  # a damaged pickle may raise almost anything: compile again
-            self._forget()
-            compiled = None
-        if compiled is None:
-            target_context.refresh()
-        return compiled
-
-    def save_overload(self, sig, data):
-        try:
-            super().save_overload(sig, data)
-        except Exception:
-            self._forget()
-            try:
-                super().save_overload(sig, data)
-            except Exception:  # full disk, read-only folder: go on without a cache
-                pass
-
-    def _forget(self):
-        try:
-            self.flush()
-        except OSError:
-            pass
+ENTRIES = []  # all that `entry` has decorated
 
 
 def entry(function):
     """Compile `function` at its first call and keep the machine code on disk where that is possible."""
     dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(function)
     try:
-        dispatcher._cache = _ForgivingCache(function)
-    except RuntimeError:  # numba found no folder it can write to: compile in each process
+        dispatcher._cache = ForgivingCache(function)
+    except RuntimeError:  # numba knows no folder for this file: compile in each process
         pass
+    ENTRIES.append(dispatcher)
     return dispatcher

@@ -1,0 +1,15 @@
+"""What dropout costs: the same fit with and without."""
+
+from ._variants import compare
+
+TITLE = "Cost of dropout"
+VARIANTS = {
+    "without": {},
+    "hidden units 0.5": {"dropout": 0.5},
+    "inputs 0.2": {"input_dropout": 0.2},
+    "both": {"dropout": 0.5, "input_dropout": 0.2},
+}
+
+
+def run(options):
+    return compare(TITLE, ["tab2", "img"], VARIANTS, options)
