@@ -1,25 +1,34 @@
 """Vector types for intrinsics: the host's width, and the few operations that numba's own code lacks.
 
-LLVM vectors of any length are legal on every processor (it splits or widens them), so a wrong guess of
-the width costs speed, never correctness.
+LLVM vectors of any length are legal on every processor: it splits or widens them. The width is that of
+the processor numba compiles for, which NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX may set.
 """
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 INT32 = ir.IntType(32)
 BOOL = ir.IntType(1)
 
 
-def vector_bytes():
-    """Bytes in a vector register of the host: 64 with AVX-512, 32 with AVX2, else 16 (SSE, NEON)."""
+def _features():
+    """What the processor can do that numba compiles for, as {name: whether}."""
+    if config.CPU_FEATURES is not None:
+        return {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
     try:
-        features = llvm.get_host_cpu_features()
+        return llvm.get_host_cpu_features()
     except RuntimeError:  # a processor that LLVM does not know
+        return {}
+
+
+def vector_bytes():
+    """Bytes in a vector register: 64 with AVX-512, 32 with AVX2, else 16 (SSE, NEON)."""
+    features = _features()
+    if not config.ENABLE_AVX:
         return 16
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 

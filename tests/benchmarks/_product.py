@@ -3,12 +3,13 @@
 import numpy as np
 from numba import njit
 
-from skreg.kernels.matmul import SET, panel_size, product
+from skreg.kernels.matmul import NONE, SET, UNBOUNDED, panel_size, product
 
 
 @njit(nogil=True)
 def _product(a, a_row, a_col, b, b_row, b_col, c, n_rows, depth, n_columns, panel):
-    product(a, 0, a_row, a_col, b, 0, b_row, b_col, c, 0, n_columns, n_rows, depth, n_columns, panel, SET)
+    product(a, 0, a_row, a_col, b, 0, b_row, b_col, c, 0, n_columns, n_rows, depth, n_columns, panel, SET,
+            NONE, UNBOUNDED, NONE, c.dtype.type(1))  # fmt: skip
 
 
 def _flat(matrix):
