@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
-from ._network import pack, units_of, unpack
+from ._network import flat, pack, units_of, unpack
 from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
 from ._warn import warn
 from .exceptions import DivergenceError
+from .kernels import layout as code
 from .kernels._collector import load_kernels
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -397,18 +398,33 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     # After fitting -----------------------------------------------------------------------------
 
-    def _raw_predict(self, X):
-        """Output of the last layer before the link, shape (n_samples, n_outputs).
+    def _raw_predict(self, X, link=code.NO_LINK):
+        """Output of the last layer, by a link, shape (n_samples, n_outputs).
 
         It depends on the fitted attributes alone, whatever `set_params` was called with since.
         """
-        from ._evaluate import raw_prediction
+        from ._evaluate import predict
 
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        is_plain = self._is_plain(X)
+        X = X if is_plain else self._validate_rows(X)
         load_kernels()
         spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activation_at_fit())
-        return raw_prediction(spec, pack(self.coefs_, self.intercepts_, self.coefs_[0].dtype), X)
+        prediction, is_finite = predict(spec, flat(self.coefs_, self.intercepts_), X, link)
+        if is_plain and not is_finite:
+            self._validate_rows(X)
+        return prediction
+
+    def _is_plain(self, X):
+        """Whether there is nothing to validate but that all is finite: then one row takes no longer than it must."""
+        return (
+            type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and len(X) > 0
+            and X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
+        )  # fmt: skip
+
+    def _validate_rows(self, X):
+        return validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
 
     def _activation_at_fit(self):
         return getattr(self, "_fitted_activation", self.activation)

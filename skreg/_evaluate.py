@@ -10,11 +10,13 @@ from .kernels import layout as code
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
 
 
-def evaluate(spec, params, dataset, raw_prediction=None, losses=True):
-    """(mean loss, mean activity penalty) at `params`; fills `raw_prediction` if given.
+def evaluate(spec, params, dataset, prediction=None, *, link=code.NO_LINK, losses=True):
+    """(mean loss, mean activity penalty) at `params`; fills `prediction`, by a link, if given.
+
+    Without `losses`, what is returned is not finite if X is not.
 
     Computed in the dtype of `params`, block by block, so that memory does not grow with the rows.
-    `params` and `raw_prediction` must have one dtype.
+    `params` and `prediction` must have one dtype.
     """
     from .kernels.entry import evaluate as kernel
 
@@ -22,28 +24,31 @@ def evaluate(spec, params, dataset, raw_prediction=None, losses=True):
     dtype, n_samples = params.dtype, dataset.n_samples
     total = np.zeros(2)
     with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
-        workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, of_each=True)
+        workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
         for rows, block in dataset.blocks(dtype):
             *x, y, n_targets, weights = block.arguments()
-            out = np.empty(0, dtype) if raw_prediction is None else raw_prediction[rows].reshape(-1)
-            terms = np.zeros((-(-block.n_samples // workspace.capacity), 2))
+            out = np.empty(0, dtype) if prediction is None else prediction[rows].reshape(-1)
+            terms = np.zeros(2 * -(-block.n_samples // workspace.capacity))
             team.run(
-                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), out, params,
-                workspace.layout, spec.penalties, spec.activation, spec.loss, workspace.capacity, terms.reshape(-1),
+                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), link, out, params,
+                workspace.layout, spec.penalties, spec.activation, spec.loss, workspace.capacity, terms,
                 workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
-            total += terms.sum(axis=0)
+            total += terms.reshape(-1, 2).sum(axis=0)
     return total / n_samples
 
 
-def raw_prediction(spec, params, X):
-    """Output of the last layer before the link, shape (n_samples, n_outputs), in the wider of both dtypes."""
+def predict(spec, params, X, link):
+    """(predictions, whether X may be finite).
+
+    Predictions have the shape (n_samples, n_outputs), or 2 columns for TWO_CLASSES_LINK, and the wider dtype.
+    """
     dtype = np.result_type(params.dtype, X.dtype)
-    params = params.astype(dtype, copy=False)
-    out = np.empty((X.shape[0], spec.layer_units[-1]), dtype)
-    dataset = Dataset.make(X, np.empty((X.shape[0], 0)))
-    evaluate(spec, params, dataset, out, losses=False)
-    return out
+    n_columns = 2 if link == code.TWO_CLASSES_LINK else spec.layer_units[-1]
+    out = np.empty((X.shape[0], n_columns), dtype)
+    dataset = Dataset.make(X, np.empty((X.shape[0], 0), X.dtype))
+    inputs = evaluate(spec, params.astype(dtype, copy=False), dataset, out, link=link, losses=False)
+    return out, bool(np.isfinite(inputs).all())
 
 
 def penalty_terms(spec, params):

@@ -1,5 +1,6 @@
 """Where the weights of a network lie in one flat vector, and the scratch memory that its kernels need."""
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +59,22 @@ def pack(coefs, intercepts, dtype):
     return params
 
 
+def flat(coefs, intercepts):
+    """The flat parameters: where they lie, if weights and intercepts are what `unpack` made, else a copy."""
+    dtype, owner = coefs[0].dtype, coefs[0].base
+    layers = [part for layer in zip(coefs, intercepts, strict=True) for part in layer]
+    at = start = coefs[0].__array_interface__["data"][0]
+    for part in layers:
+        same = part.base is owner and part.dtype == dtype and part.flags.c_contiguous
+        if not same or part.__array_interface__["data"][0] != at:
+            return pack(coefs, intercepts, dtype)
+        at += part.nbytes
+    if type(owner) is not np.ndarray or owner.dtype != np.uint8 or owner.ndim != 1 or not owner.flags.c_contiguous:
+        return pack(coefs, intercepts, dtype)
+    start -= owner.__array_interface__["data"][0]
+    return owner[start : start + sum(part.nbytes for part in layers)].view(dtype)
+
+
 def unpack(params, layer_units):
     """(coefs, intercepts) as views of the flat parameters."""
     coefs, intercepts = [], []
@@ -74,57 +91,64 @@ def multiplications(layer_units, n_rows):
     return n_rows * sum(fan_in * fan_out * (2 if at == 0 else 3) for at, (fan_in, fan_out) in enumerate(layers))
 
 
+def _stride(width, itemsize):
+    """Elements between rows: an odd number of cache lines, lest many rows share a cache set."""
+    per_line = CACHE_LINE // itemsize
+    return (-(-width // per_line) | 1) * per_line
+
+
+@lru_cache(maxsize=256)
+def _make_layout(layer_units, drops, capacity, itemsize, sparse):
+    """(table of kernels/layout.py, elements of the workspace); `drops` says of each layer if its input has dropout."""
+    n_layers, size = len(layer_units) - 1, 0
+    table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
+
+    def take(stride):
+        nonlocal size
+        size += capacity * stride
+        return size - capacity * stride
+
+    for layer, (fan_in, fan_out) in enumerate(pairwise(layer_units)):
+        row = table[layer]
+        row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
+        row[code.COEF], row[code.INTERCEPT] = offsets(layer_units)[0][layer]
+        row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = _stride(fan_in, itemsize), _stride(fan_out, itemsize)
+    if not sparse:
+        table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
+    for layer in range(1, n_layers):
+        table[layer - 1, code.OUTPUT] = table[layer, code.INPUT] = take(table[layer, code.INPUT_STRIDE])
+        if drops[layer]:  # the clean activations are needed as well
+            table[layer, code.INPUT] = take(table[layer, code.INPUT_STRIDE])
+    for layer in range(n_layers):
+        table[layer, code.DELTA] = take(table[layer, code.OUTPUT_STRIDE])
+    table[-1, code.OUTPUT] = table[-1, code.DELTA]
+    return table, int(size)
+
+
 class Workspace:
     """Scratch memory for batches of up to `capacity` rows and the table that says what lies where.
 
     Attributes
     ----------
     layout : ndarray of shape (n_layers, N_LAYOUT), int64
+        Shared by all workspaces of that shape: not to be written to.
     work : ndarray, the buffers of all layers
     row_terms : float64 ndarray, two numbers for each row
     panels : ndarray, scratch of the matrix product for each of `n_members` threads
 
-    With `of_each`, `work` and `row_terms` hold one part for each member as well.
+    With `forward_only`, every member works on rows of its own: `work` and `row_terms` hold one part for each.
     """
 
-    def __init__(self, spec, capacity, dtype, sparse, n_members=1, of_each=False):
+    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False):
         from .kernels.matmul import panel_size
 
-        self.capacity, self.dtype = capacity, np.dtype(dtype)
-        self._size = 0
-        self.layout = np.zeros((spec.n_layers, code.N_LAYOUT), np.int64)
-        places, self.n_params = offsets(spec.layer_units)
-        for layer, (fan_in, fan_out) in enumerate(pairwise(spec.layer_units)):
-            row = self.layout[layer]
-            row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
-            row[code.COEF], row[code.INTERCEPT] = places[layer]
-            row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = self._stride(fan_in), self._stride(fan_out)
-        self._place_activations(spec, sparse)
-        n_parts = n_members if of_each else 1
-        self.work = aligned_empty(n_parts * self._size, dtype)
+        self.capacity = capacity
+        drops = tuple((spec.penalties[:, code.DROPOUT] > 0).tolist())
+        self.layout, size = _make_layout(spec.layer_units, drops, capacity, np.dtype(dtype).itemsize, sparse)
+        n_parts = n_members if forward_only else 1
+        self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)
-        self.panels = aligned_empty(n_members * panel_size(dtype), dtype)
-
-    def _stride(self, width):
-        """Elements between rows: an odd number of cache lines, lest many rows share a cache set."""
-        per_line = CACHE_LINE // self.dtype.itemsize
-        return (-(-width // per_line) | 1) * per_line
-
-    def _take(self, stride):
-        start, self._size = self._size, self._size + self.capacity * stride
-        return start
-
-    def _place_activations(self, spec, sparse):
-        table = self.layout
-        if not sparse:
-            table[0, code.INPUT] = self._take(table[0, code.INPUT_STRIDE])
-        for layer in range(1, spec.n_layers):
-            table[layer - 1, code.OUTPUT] = table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
-            if spec.penalties[layer, code.DROPOUT] > 0:  # the clean activations are needed as well
-                table[layer, code.INPUT] = self._take(table[layer, code.INPUT_STRIDE])
-        for layer in range(spec.n_layers):
-            table[layer, code.DELTA] = self._take(table[layer, code.OUTPUT_STRIDE])
-        table[-1, code.OUTPUT] = table[-1, code.DELTA]
+        self.panels = aligned_empty(n_members * panel_size(dtype, transposed=not forward_only), dtype)
 
 
 def descent_scratch(layer_units, dtype, sparse, n_members):

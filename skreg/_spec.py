@@ -5,6 +5,7 @@ Everything that can be refused without looking at the data's values is refused h
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -58,6 +59,8 @@ class Spec:
         return bool(self.penalties[:, code.DROPOUT].any())
 
     def without_dropout(self):
+        if not self.has_dropout:
+            return self
         penalties = self.penalties.copy()
         penalties[:, code.DROPOUT] = 0.0
         return Spec(self.layer_units, self.activation, self.loss, penalties)
@@ -150,7 +153,8 @@ def make_spec(estimator, layer_units, loss, activation=None):
     )
 
 
+@lru_cache(maxsize=256)
 def prediction_spec(layer_units, activation):
     """Specification that is enough for a forward pass."""
     table = np.zeros((len(layer_units) - 1, code.N_PENALTIES))
-    return Spec(tuple(layer_units), ACTIVATION_CODES[activation], code.SQUARED_ERROR, table)
+    return Spec(layer_units, ACTIVATION_CODES[activation], code.SQUARED_ERROR, table)

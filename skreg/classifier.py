@@ -3,7 +3,6 @@
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
@@ -14,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from ._base import BaseMLP, _is_stochastic
 from ._compat import StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
+from .kernels import layout as code
 
 
 @shared_docs(
@@ -217,16 +217,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`. For multilabel targets the probability of each label, rows not
             summing to one.
         """
-        raw = self._raw_predict(X)
-        # Sigmoids never reach 0 or 1; neither do their roundings here, so that logarithms stay finite.
-        lowest, highest = np.finfo(raw.dtype).tiny, np.nextafter(raw.dtype.type(1), raw.dtype.type(0))
-        if self.out_activation_ == "softmax":
-            return softmax(raw, axis=1).clip(lowest, None)
         if self._multilabel:
-            return expit(raw).clip(lowest, highest)
-        if len(self.classes_) == 1:
-            return np.ones_like(raw)
-        return expit(np.hstack([-raw, raw])).clip(lowest, highest)
+            link = code.LOGISTIC_LINK
+        elif self.out_activation_ == "softmax":
+            link = code.SOFTMAX_LINK
+        else:
+            link = code.TWO_CLASSES_LINK
+        probability = self._raw_predict(X, link)
+        return np.ones_like(probability[:, :1]) if len(self.classes_) == 1 else probability
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes; never infinite.

@@ -8,6 +8,7 @@ from sklearn.utils import column_or_1d
 from ._base import BaseMLP
 from ._compat import StrOptions
 from ._docs import shared_docs
+from .kernels import layout as code
 
 
 @shared_docs(
@@ -152,11 +153,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets.
         """
-        raw = self._raw_predict(X)
-        return self._link(raw.ravel() if raw.shape[1] == 1 else raw)
-
-    def _link(self, raw):
-        return np.exp(raw) if self.out_activation_ == "exp" else raw
+        mean = self._raw_predict(X, code.EXP_LINK if self.out_activation_ == "exp" else code.NO_LINK)
+        return mean.ravel() if mean.shape[1] == 1 else mean
 
     def _loss_parameter(self):
         return self.loss
@@ -175,7 +173,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y, y.shape[1], loss
 
     def _score_raw(self, y, raw_prediction, sample_weight):
-        return r2_score(y, self._link(raw_prediction), sample_weight=sample_weight)
+        mean = np.exp(raw_prediction) if self.out_activation_ == "exp" else raw_prediction
+        return r2_score(y, mean, sample_weight=sample_weight)
 
     def _stratify(self, y):
         return None

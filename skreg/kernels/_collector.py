@@ -5,9 +5,12 @@ all of them again and again, which is half of the time of the import.
 """
 
 import gc
+import sys
 import threading
 from contextlib import contextmanager
 from importlib import import_module
+
+_ENTRY = "skreg.kernels.entry"
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -34,5 +37,6 @@ def collector_paused():
 
 def load_kernels():
     """Import the kernels, and numba with them, unless that has been done."""
-    with collector_paused():
-        import_module("skreg.kernels.entry")
+    if _ENTRY not in sys.modules:
+        with collector_paused():
+            import_module(_ENTRY)

@@ -16,9 +16,10 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 from ._jit import SOURCE_STAMP, entry, helper
 from .descent import descend
-from .layout import BETA_1, BETA_2, FAN_OUT, OUTPUT, OUTPUT_STRIDE
+from .layout import BETA_1, BETA_2, FAN_OUT, NO_LINK, OUTPUT, OUTPUT_STRIDE, TWO_CLASSES_LINK
+from .links import apply_link
 from .matmul import ROWS
-from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows
+from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs
 from .optimizers import adam_step, next_reach
 from .penalties import all_penalties
 from .random import shuffle
@@ -98,17 +99,19 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
 
 
 @entry
-def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, raw_prediction, params, layout,
+def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, link, prediction, params, layout,
              penalties, activation, loss_code, block_size, block_terms, works, row_terms, panels, member, n_members,
              arrivals, stamp=SOURCE_STAMP):  # fmt: skip
     """Forward pass without dropout over the rows `order`, block by block; each member takes some of the blocks.
 
-    `block_terms` gets the sums of losses and of activity penalties of each block, unless y is empty.
-    The flat `raw_prediction` is filled in the order of `order` unless it is empty. `works` and
+    `block_terms` gets the sums of losses and of activity penalties of each block; or where y is empty, of
+    dense inputs, and zero: not finite where an input is not.
+    The flat `prediction` is filled, by the code of a link, in the order of `order` unless it is empty. `works` and
     `row_terms` have one part for each member. The DROPOUT column of `penalties` must be zero.
     """
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
+    n_columns = 2 if link == TWO_CLASSES_LINK else n_outputs
     work, panel = _own(works, member, n_members), _own(panels, member, n_members)
     row_loss, row_activity = _halves(_own(row_terms, member, n_members))
     for start in range(member * block_size, len(order), n_members * block_size):
@@ -116,15 +119,20 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
         rows = part(order, start, n_rows)
         forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, activation, 0, 0,
                 work, panel)  # fmt: skip
-        if len(raw_prediction) > 0:
+        if len(prediction) > 0 and link == NO_LINK and n_outputs == 1:
             for i in range(n_rows):
-                source, to = output + i * stride, (start + i) * n_outputs
-                for j in range(n_outputs):
-                    raw_prediction[to + j] = work[source + j]
-        if len(y) > 0:
+                prediction[start + i] = work[output + i * stride]
+        elif len(prediction) > 0:
+            for i in range(n_rows):
+                apply_link(part(work, output + i * stride, n_outputs),
+                           part(prediction, (start + i) * n_columns, n_columns), n_outputs, link)  # fmt: skip
+        block = start // block_size
+        if len(y) == 0:
+            block_terms[2 * block] = sum_of_inputs(n_rows, layout, work) if len(indptr) == 0 else 0.0
+            block_terms[2 * block + 1] = 0.0
+        else:
             activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss_code, work, row_loss)
-            block = start // block_size
             block_terms[2 * block] = _total(row_loss, n_rows)
             block_terms[2 * block + 1] = _total(row_activity, n_rows)
 

@@ -23,6 +23,8 @@ N_PENALTIES = 7
 IDENTITY, LOGISTIC, TANH, RELU = 0, 1, 2, 3
 # losses, as functions of the raw prediction: the link is part of the loss
 SQUARED_ERROR, POISSON, BINARY_LOG_LOSS, MULTINOMIAL_LOG_LOSS = 0, 1, 2, 3
+# links of predictions: none, or mean or probability of each output, or of both classes of one output
+NO_LINK, EXP_LINK, SOFTMAX_LINK, LOGISTIC_LINK, TWO_CLASSES_LINK = 0, 1, 2, 3, 4
 # optimizers
 SGD, NESTEROV, ADAM = 0, 1, 2
 

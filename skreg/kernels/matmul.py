@@ -53,9 +53,9 @@ NONE, UNBOUNDED, RECTIFIED = np.int64(-1), np.bool_(False), np.bool_(True)
 _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
 
 
-def panel_size(dtype):
-    """Elements of scratch that `product` needs: a panel of B and a block of A."""
-    return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + HEIGHT)
+def panel_size(dtype, transposed=True):
+    """Elements of scratch that `product` needs: a panel of B and, if A may be transposed, a block of A."""
+    return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
 def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks):
@@ -283,7 +283,7 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
     """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n), and its epilogue.
 
     `*_start` is the place of a matrix in its flat array, `*_row` and `*_col` the steps between its
-    rows and columns. `panel` has `panel_size(dtype)` elements. The epilogue does, in this order:
+    rows and columns. `panel` has `panel_size(dtype, a_row == 1)` elements. The epilogue does, in this order:
 
     - adds the n elements of `b` from `intercept` on to each row, unless that is NONE;
     - if `rectified`, sets what is negative to zero (a NaN stays one);

@@ -126,6 +126,19 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
             add_intercepts_and_activate(part(work, output + i * stride, fan_out), bias, code)
 
 
+@helper
+def sum_of_inputs(n_rows, layout, work):
+    """Of dense rows in the workspace."""
+    total = 0.0
+    for i in range(n_rows):
+        row = part(work, layout[0, INPUT] + i * layout[0, INPUT_STRIDE], layout[0, FAN_IN])
+        in_row = row.dtype.type(0)
+        for j in range(len(row)):
+            in_row += row[j]
+        total += in_row
+    return total
+
+
 @outlined
 def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity):
     """Each row's weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2), summed over the hidden layers."""

@@ -62,11 +62,6 @@ class OptimizerState:
         moments = aligned_zeros(2 * len(params), params.dtype)
         return cls(options.optimizer, moments, options.learning_rate_init, options.schedule)
 
-    def forget_gradients(self):
-        """Averages of no gradient yet."""
-        self.moments[:] = 0
-        self.n_steps, self.reach = 0, 0.0
-
     def fits(self, options, params):
         return self.optimizer == options.optimizer and len(self.moments) == 2 * len(params)
 
@@ -81,24 +76,23 @@ class OptimizerState:
 
 
 class _LastGood:
-    """The state between two epochs, to return to from within one: weights and history.
+    """The state between two epochs, to return to from within one: weights, optimizer and history.
 
     Between the epochs the run itself is that state, so that an interrupt at any moment finds a whole one.
-    The optimizer's averages are not worth a copy three times as large at each epoch: they start anew.
     """
 
     def __init__(self, run):
         self._run, self._is_kept = run, False
-        self._params = None
+        self._params = self._moments = None
 
     def keep(self):
         """Called before an epoch."""
         run, state = self._run, self._run.state
-        if self._params is None:
-            self._params = run.params.copy()
-        else:
-            np.copyto(self._params, run.params)
-        self._rest = state.n_epochs, state.n_samples_seen, run.monitor.history.snapshot(), run.n_iter
+        self._params = _copy_to(self._params, run.params)
+        if state.n_steps > 0:  # else they are all zero
+            self._moments = _copy_to(self._moments, state.moments)
+        scalars = {name: value for name, value in vars(state).items() if name != "moments"}
+        self._rest = scalars, run.monitor.history.snapshot(), run.n_iter
         self._is_kept = True
 
     def release(self):
@@ -109,10 +103,21 @@ class _LastGood:
         if not self._is_kept:
             return
         run, state = self._run, self._run.state
+        scalars, history, run.n_iter = self._rest
         np.copyto(run.params, self._params)
-        state.n_epochs, state.n_samples_seen, history, run.n_iter = self._rest
-        state.forget_gradients()
+        if scalars["n_steps"] > 0:
+            np.copyto(state.moments, self._moments)
+        else:
+            state.moments[:] = 0
+        vars(state).update(scalars)
         run.monitor.history.restore(history)
+
+
+def _copy_to(buffer, array):
+    if buffer is None:
+        return array.copy()
+    np.copyto(buffer, array)
+    return buffer
 
 
 class _Epochs:
