@@ -105,8 +105,8 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
     for r in range(n_rows):  # the loads at the end then need not wait
         for shift in shifts:
             at = builder.add(builder.mul(c_row, row[r]), shift)
-            vec.prefetch(builder.gep(c, [at]))
-            vec.prefetch(builder.gep(gate, [at]))
+            vec.prefetch(builder.gep(c, [at]), to_write=True)
+            vec.prefetch(builder.gep(gate, [at]), to_write=False)
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
     a_rows = [builder.mul(a_row, at) for at in row]
     sums = _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks if n_rows == 1 else None)

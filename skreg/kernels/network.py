@@ -30,16 +30,26 @@ from .layout import (
 from .losses import loss_and_gradient
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_mask
+from .simd import CACHE_LINE, VECTOR_BYTES, lanes_of, prefetch
 from .team import share
 from .views import part, set_zero
 
 _ONE = np.int64(1)
+_ROWS_AHEAD = 8
 
 
 @outlined
 def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n_features):
-    """Copy rows of dense X to the workspace, with input dropout at `rate`."""
+    """Copy rows of dense X to the workspace, with input dropout at `rate`.
+
+    They lie anywhere in memory that is as large as it may be: a few rows ahead are on their way.
+    """
+    per_line = CACHE_LINE * lanes_of(work) // VECTOR_BYTES
     for i in range(begin, end):
+        if x_col == 1 and i + _ROWS_AHEAD < end:
+            ahead = rows[i + _ROWS_AHEAD] * x_row
+            for j in range(0, n_features, per_line):
+                prefetch(x, ahead + j)
         to = part(work, start + i * stride, n_features)
         source = rows[i] * x_row
         if x_col == 1:

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 INT32 = ir.IntType(32)
 BOOL = ir.IntType(1)
+CACHE_LINE = 64  # bytes
 
 
 def _features():
@@ -67,12 +68,12 @@ class Vectors:
             value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
         )
 
-    def prefetch(self, pointer):
-        """Bring a cache line near that will be written."""
+    def prefetch(self, pointer, *, to_write):
+        """Bring a cache line to the first level."""
         pointer = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (1, 3, 1))])
+        self.builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 3, 1))])
 
     def shuffle(self, first, second, lanes):
         """Lanes of two vectors one after the other, chosen by number."""
@@ -185,3 +186,15 @@ def lanes_of(context, array):
         return ctx.get_constant(types.intp, count)
 
     return types.intp(array), emit
+
+
+@intrinsic
+def prefetch(context, array, at):
+    """Bring an element's cache line near; any place will do, there or not."""
+
+    def emit(ctx, builder, signature, args):
+        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
+        Vectors(builder, signature.args[0].dtype).prefetch(builder.gep(data, [args[1]]), to_write=False)
+        return ctx.get_dummy_value()
+
+    return types.void(array, types.intp), emit
