@@ -118,8 +118,9 @@ class FullBatch:
     def smooth(self, params):
         """Value and gradient of F without its l1 terms on weights and intercepts."""
         loss, activity, gradient = self.data_terms(params)
-        gradient += self._l2 * params
-        return loss + activity + 0.5 * (self._l2 @ (params * params)), gradient
+        pull = self._l2 * params
+        gradient += pull
+        return loss + activity + 0.5 * float(pull @ params), gradient
 
     def terms(self, params):
         loss, activity, _ = self.data_terms(params)

@@ -56,8 +56,8 @@ def _size_of_residuals(spec, y, weights):
 class Variables(NamedTuple):
     """How a solver varies the parameters of a network: a change of variables, and what is small enough.
 
-    units : ndarray of shape (n_params,)
-        Unit of each parameter.
+    units : ndarray of shape (n_params,) or None
+        Unit of each parameter; None for 1.
     center : ndarray of shape (n_features,) or None
         Means of the columns, if the intercept is varied as that of centred columns.
     tolerances : ndarray of shape (n_params,)
@@ -65,9 +65,43 @@ class Variables(NamedTuple):
         those of its input.
     """
 
-    units: np.ndarray
+    units: np.ndarray | None
     center: np.ndarray | None
     tolerances: np.ndarray
+
+    @property
+    def tolerance(self):
+        """Residual with respect to the variables that is small enough for all of them."""
+        return float((self.tolerances if self.units is None else self.tolerances / self.units).min())
+
+    def _by_output(self, weights):
+        return weights.reshape(len(self.center), -1)
+
+    def of(self, params):
+        """The variables, from the parameters."""
+        if self.center is not None:
+            params, n_weights = params.copy(), len(params) - len(params) // (len(self.center) + 1)
+            params[n_weights:] += self.center @ self._by_output(params[:n_weights])
+        return params if self.units is None else params * self.units
+
+    def params(self, x):
+        """The parameters, from the variables."""
+        params = x if self.units is None else x / self.units
+        if self.center is not None:
+            n_weights = len(params) - len(params) // (len(self.center) + 1)
+            params[n_weights:] -= self.center @ self._by_output(params[:n_weights])
+        return params
+
+    def gradient(self, gradient):
+        """With respect to the variables, from that with respect to the parameters."""
+        if self.center is not None:
+            gradient, n_weights = gradient.copy(), len(gradient) - len(gradient) // (len(self.center) + 1)
+            gradient[:n_weights] -= np.outer(self.center, gradient[n_weights:]).ravel()
+        return gradient if self.units is None else gradient / self.units
+
+    def l1(self, l1):
+        """Strengths of the l1 terms of the variables."""
+        return l1 if self.units is None else l1 / self.units
 
 
 def make_variables(spec, dataset, tol, objective):
@@ -79,7 +113,7 @@ def make_variables(spec, dataset, tol, objective):
     """
     n_params = len(objective.l1)
     if not spec.is_linear:
-        return Variables(np.ones(n_params), None, np.full(n_params, tol))
+        return Variables(None, None, np.full(n_params, tol))
     n_outputs = spec.layer_units[-1]
     centred = not spec.penalties[0, [code.INTERCEPT_L1, code.INTERCEPT_L2]].any()
     means, sizes = _columns(dataset.X, objective.rows, objective.row_weights, centred)
