@@ -55,6 +55,15 @@ def _spread(spec, coef_column, intercept_column):
     return strength
 
 
+def smallest_subgradient(params, gradient, l1):
+    """The subgradient of smallest length, of a function with this smooth gradient and these l1 strengths.
+
+    The way down is its opposite; it is 0 where the parameters are optimal.
+    """
+    at_zero = np.clip(gradient, -l1, l1)
+    return gradient + np.where(params == 0, -at_zero, np.copysign(l1, params))
+
+
 class FullBatch:
     """F of a dataset as a function of the flat float64 parameters.
 
@@ -129,6 +138,4 @@ class FullBatch:
     def kkt_residuals(self, params):
         """For each parameter the distance of minus the smooth gradient to the l1 subdifferential."""
         _, gradient = self.smooth(params)
-        at_zero = np.maximum(np.abs(gradient) - self.l1, 0.0)
-        elsewhere = np.abs(gradient + self.l1 * np.sign(params))
-        return np.where(params == 0, at_zero, elsewhere)
+        return np.abs(smallest_subgradient(params, gradient, self.l1))

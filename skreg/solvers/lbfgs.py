@@ -69,8 +69,7 @@ class _Run:
         """Smooth part of F and its gradient, in the variables."""
         self.interrupt.check()
         self.n_evaluations += 1
-        value, gradient = self.objective.smooth(self.variables.params(x))
-        return value, self.variables.gradient(gradient)
+        return self.variables.smooth(self.objective, x)
 
     def record(self, value, params, n_iter):
         """Record an iteration; only then is it the one that an interrupt returns to."""
@@ -130,10 +129,10 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
 
 def _finish(run, reason):
     """The solution, with the digits and zeros that the minimiser left out."""
-    params, tolerances = run.accepted, run.variables.tolerances
+    params = run.accepted
     if run.spec.is_linear and reason not in (_OUT_OF_ITERATIONS, _OUT_OF_EVALUATIONS):
-        params = polish(run.objective, params, tolerances)
-    return set_tiny_to_zero(run.objective, params, tolerances)
+        params = polish(run.objective, run.variables, params)
+    return set_tiny_to_zero(run.objective, params, run.variables.tolerances)
 
 
 def _complaint(run, reason, params):

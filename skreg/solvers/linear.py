@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lstsq
 
+from .._objective import smallest_subgradient
 from ..kernels import layout as code
 
 # KKT residual to which a linear model is solved, at most.
@@ -99,6 +100,11 @@ class Variables(NamedTuple):
             gradient[:n_weights] -= np.outer(self.center, gradient[n_weights:]).ravel()
         return gradient if self.units is None else gradient / self.units
 
+    def smooth(self, objective, x):
+        """Value and gradient, with respect to the variables, of F without its l1 terms."""
+        value, gradient = objective.smooth(self.params(x))
+        return value, self.gradient(gradient)
+
     def l1(self, l1):
         """Strengths of the l1 terms of the variables."""
         return l1 if self.units is None else l1 / self.units
@@ -133,55 +139,64 @@ def is_within(objective, params, tolerances):
     return not tolerances.all() or _excess(objective, params, tolerances) <= 1.0
 
 
-def _hessian(objective, params, active):
-    """Central differences of the gradient with respect to the active parameters."""
+def _hessian(gradient_at, x, active):
+    """Central differences of the gradient with respect to the active variables."""
     columns = []
     for i in active:
-        step = 1e-4 * max(abs(params[i]), 1e-3)
-        there, back = params.copy(), params.copy()
+        step = 1e-4 * max(abs(x[i]), 1e-3)
+        there, back = x.copy(), x.copy()
         there[i] += step
         back[i] -= step
-        slopes = objective.smooth(there)[1][active] - objective.smooth(back)[1][active]
+        slopes = gradient_at(there)[active] - gradient_at(back)[active]
         columns.append(slopes / (there[i] - back[i]))
     hessian = np.column_stack(columns)
     return (hessian + hessian.T) / 2
 
 
-def _newton_direction(objective, params):
-    """Newton step of F on the parameters that are not held at zero, or None where it would cost too much."""
-    active = np.flatnonzero((params != 0) | (objective.l1 == 0))
-    if not 0 < 4 * len(active) * len(objective.rows) * len(params) + len(active) ** 3 <= _LARGEST_WORK:
-        return None
-    hessian = _hessian(objective, params, active)
-    slope = (objective.smooth(params)[1] + objective.l1 * np.sign(params))[active]
+def _newton_direction(gradient_at, x, subgradient, active):
+    """Newton step of F on the active variables."""
+    hessian = _hessian(gradient_at, x, active)
     scale = 1 / np.sqrt(np.maximum(np.diag(hessian), np.finfo(float).tiny))
-    direction = np.zeros_like(params)
-    direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * slope)[0]
+    direction = np.zeros_like(x)
+    direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * subgradient[active])[0]
     return direction
 
 
-def polish(objective, params, tolerances):
+def polish(objective, variables, params):
     """Lower the KKT residuals by Newton steps, which look at gradients alone.
 
     Near the optimum F is flat to the last bit of its value long before its gradient is, so that no
     line search on values can go on. Parameters keep their sign or zero; a step is taken only where it
-    lowers the largest residual.
+    lowers the largest residual. Hessians that would cost too much are not computed.
     """
-    excess = _excess(objective, params, tolerances)
+    l1, tolerance = variables.l1(objective.l1), variables.tolerance
+
+    def gradient_at(x):
+        return variables.smooth(objective, x)[1]
+
+    def subgradient_at(x):
+        return smallest_subgradient(x, gradient_at(x), l1)
+
+    x = variables.of(params)
+    active = np.flatnonzero((x != 0) | (l1 == 0))
+    if not 0 < 4 * len(active) * len(objective.rows) * len(x) + len(active) ** 3 <= _LARGEST_WORK:
+        return params
+    subgradient = subgradient_at(x)
     for _ in range(_N_STEPS):
-        direction = _newton_direction(objective, params) if excess > _POLISHED else None
-        if direction is None:
-            return params
+        residual = np.abs(subgradient).max()
+        if residual <= _POLISHED * tolerance:
+            break
+        direction = _newton_direction(gradient_at, x, subgradient, active)
         for length in (1.0, 0.5, 0.1):
-            new = params + length * direction
-            flipped = (objective.l1 > 0) & (np.sign(new) != np.sign(params))
-            new_excess = np.inf if flipped.any() else _excess(objective, new, tolerances)
-            if new_excess < excess:
-                params, excess = new, new_excess
+            new = x + length * direction
+            flipped = (l1 > 0) & (np.sign(new) != np.sign(x))
+            new_subgradient = None if flipped.any() else subgradient_at(new)
+            if new_subgradient is not None and np.abs(new_subgradient).max() < residual:
+                x, subgradient = new, new_subgradient
                 break
         else:
-            return params
-    return params
+            break
+    return variables.params(x)
 
 
 def set_tiny_to_zero(objective, params, tolerances):
