@@ -60,8 +60,12 @@ def smallest_subgradient(params, gradient, l1):
 
     The way down is its opposite; it is 0 where the parameters are optimal.
     """
-    at_zero = np.clip(gradient, -l1, l1)
-    return gradient + np.where(params == 0, -at_zero, np.copysign(l1, params))
+    pull = np.copysign(l1, params)
+    np.negative(gradient, out=pull, where=params == 0)
+    np.minimum(pull, l1, out=pull)
+    np.maximum(pull, -l1, out=pull)
+    pull += gradient
+    return pull
 
 
 class FullBatch:

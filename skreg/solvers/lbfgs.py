@@ -79,17 +79,18 @@ class _Run:
         self.kept = params, n_iter, monitor.history.snapshot()
 
     def reason_to_stop(self, iterate):
+        """Why this iteration is the last one, or None. An evaluation above `max_fun` is one too many."""
         self._count_still(iterate.value)
-        if iterate.residual <= self.tolerance:
-            return _CONVERGED
         if self.monitor.early_stopping and self.monitor.has_stalled:
             self.monitor.stalled("Stopping.")
             return _STALLED
+        if iterate.n_evaluations > self.max_fun:
+            return _OUT_OF_EVALUATIONS
+        if iterate.residual <= self.tolerance:
+            return _CONVERGED
         if self.n_still > self.n_iter_no_change:
             return _STALLED
-        if self.n_iter >= self.max_iter:
-            return _OUT_OF_ITERATIONS
-        return _OUT_OF_EVALUATIONS if iterate.n_evaluations > self.max_fun else None
+        return _OUT_OF_ITERATIONS if self.n_iter >= self.max_iter else None
 
     def _count_still(self, value):
         """A network's F may stand still at a kink of relu; one small step alone says nothing."""

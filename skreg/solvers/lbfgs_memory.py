@@ -56,9 +56,9 @@ class Memory:
 
     def hold(self, held):
         """From now on these parameters (a mask) are held, the others free."""
-        for changed, sign in ((held & ~self._held, 1), (self._held & ~held, -1)):
-            columns = self._rows[:, np.flatnonzero(changed)]
-            self._held_products += sign * (columns @ columns.T)
+        changed = np.flatnonzero(held != self._held)
+        columns = self._rows[:, changed]
+        self._held_products += columns @ (columns * np.where(held[changed], 1.0, -1.0)).T
         self._held = held
 
     def add(self, step, change):
@@ -76,7 +76,14 @@ class Memory:
         for row in (slot, slot + N_PAIRS):
             _set_products(self._products, row, self._rows @ self._rows[row])
             if self._held is not None:
-                _set_products(self._held_products, row, self._rows @ (self._rows[row] * self._held))
+                _set_products(self._held_products, row, self._times_held(self._rows[row]))
+
+    def _times_held(self, vector):
+        """Products of the rows with a vector over the held parameters, few of which a step has moved."""
+        moved = np.flatnonzero(self._held & (vector != 0))
+        if len(moved) < len(vector) // 16:
+            return self._rows[:, moved] @ vector[moved]
+        return self._rows @ (vector * self._held)
 
     def solve(self, vector):
         """B_FF^-1 times the vector on the free parameters, 1 / theta times on those held.

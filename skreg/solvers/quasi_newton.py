@@ -46,7 +46,8 @@ class Composite:
 
     def along(self, x, direction, length):
         """x + length * direction, ending on the faces of the orthant in which x lies."""
-        new = x + length * direction
+        new = length * direction
+        new += x
         if self.has_l1:
             new[(new * x < 0) & self._penalised] = 0.0
         return new
