@@ -79,12 +79,12 @@ class _Run:
         self.kept = params, n_iter, monitor.history.snapshot()
 
     def reason_to_stop(self, iterate):
-        """Why this iteration is the last one, or None. An evaluation above `max_fun` is one too many."""
+        """Why this iteration is the last one, or None.."""
         self._count_still(iterate.value)
         if self.monitor.early_stopping and self.monitor.has_stalled:
             self.monitor.stalled("Stopping.")
             return _STALLED
-        if iterate.n_evaluations > self.max_fun:
+        if iterate.n_evaluations >= self.max_fun:
             return _OUT_OF_EVALUATIONS
         if iterate.residual <= self.tolerance:
             return _CONVERGED

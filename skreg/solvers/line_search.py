@@ -87,7 +87,7 @@ def line_search(objective, start, direction):
         if step.is_long_enough:
             break
         too_short = length
-        length = 2 * length if too_long == np.inf else (too_short + too_long) / 2
+        length = 4 * length if too_long == np.inf else (too_short + too_long) / 2
     return best
 
 
