@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skreg.solvers.lbfgs_memory import N_PAIRS, Memory
-from skreg.solvers.quasi_newton import descend
+from skreg.solvers.quasi_newton import Composite, descend
 
 from . import reference
 
@@ -130,3 +130,27 @@ def test_the_way_down_goes_on_at_kinks_and_ends():
     iterates = list(islice(descend(smooth, np.array([1.3, 3.0]), np.zeros(2)), 500))
     assert len(iterates) < 500
     assert iterates[-1].value < 1e-6
+
+
+def test_only_penalised_parameters_end_at_zero():
+    start, l1 = np.array([1.0, 1.0, -1.0, 0.0]), np.array([0.5, 0.0, 0.5, 0.5])
+    end = Composite(None, l1).along(start, np.array([-3.0, -3.0, 0.5, 2.0]), 1.0)
+    np.testing.assert_array_equal(end, [0.0, -2.0, -0.5, 2.0])
+
+
+def test_gradients_that_are_not_finite_make_a_shorter_step():
+    """Although F is lower there."""
+
+    def smooth(x):
+        return float(x[0]), np.ones(1) if x[0] > -2 else np.full(1, np.nan)
+
+    iterates = list(islice(descend(smooth, np.zeros(1), np.zeros(1)), 20))
+    assert all(np.isfinite(iterate.residual) for iterate in iterates)
+
+
+def test_the_descent_ends_where_values_are_flat_to_rounding():
+    H, b = draw_quadratic(0, 20)
+    shifted = quadratic(H, b)
+    iterates = list(islice(descend(lambda x: (shifted(x)[0] + 1e9, shifted(x)[1]), np.ones(20), np.zeros(20)), 300))
+    values = np.array([iterate.value for iterate in iterates])
+    assert len(values) < 300 and (np.diff(values) < 0).all()
