@@ -111,6 +111,21 @@ def test_pairs_without_positive_curvature_are_left_out():
     np.testing.assert_allclose(memory.solve(step), step / 4)
 
 
+@pytest.mark.parametrize("strength", [1e2, 1e4, 1e8])
+def test_a_huge_l1_term_is_at_zero_at_once_and_moves_nothing_else_far(strength):
+    """The others have no such term, and are a small part of the steepest descent as long as it is not at zero."""
+    H, b = draw_quadratic(0, 20)
+    l1 = np.repeat([strength, 0.0], 10)
+    iterates = solve(quadratic(H, b), np.random.RandomState(1).randn(20), l1)
+    values = [iterate.value for iterate in iterates]
+    assert all(after < before for before, after in zip(values, values[1:], strict=False))
+    assert not any(iterate.x[:10].any() for iterate in iterates[2:])
+    optimum = np.append(np.zeros(10), np.linalg.solve(H[10:, 10:], b[10:]))
+    np.testing.assert_allclose(iterates[-1].x, optimum, atol=1e-4)
+    assert max(np.abs(iterate.x).max() for iterate in iterates) < 4 * np.abs(optimum).max()
+    assert len(iterates) < 40 and iterates[-1].n_evaluations <= 1.4 * len(iterates) + 20
+
+
 def test_values_that_are_not_finite_make_a_shorter_step():
     """f(x) = x - log(x) is not defined where the first steps lead."""
 

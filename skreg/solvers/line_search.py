@@ -3,6 +3,10 @@
 F may have kinks, those of its l1 terms or of relu. Where slopes jump, conditions on the size of the slope
 cannot always be met, but the weak conditions can, and a bracket that is halved finds such a point.
 
+A parameter whose way ends on a face of the orthant has gone as far as it can, however steep F still is
+across that face. Whether a step is long enough is for the parameters that move on to say. With all of them,
+one large l1 term that has just been brought to zero would ask for ever longer steps of all the others.
+
 - Lewis & Overton (2013), doi:10.1007/s10107-012-0514-2.
 - The approximate condition near a minimum: Hager & Zhang (2005), doi:10.1137/030601880.
 """
@@ -13,6 +17,7 @@ import numpy as np
 
 _DECREASE = 1e-4  # share of the decrease that the slope at the start promises
 _CURVATURE = 0.9  # share of the slope at the start that may be left at the end
+_CURVATURE_MOVING = 0.5  # that for the parameters that move on, where others have come to a face
 _N_TRIALS = 20
 # Relative change of F below which slopes say more about its decrease than its values do.
 _FLAT = 1e-9
@@ -61,10 +66,6 @@ class Step(NamedTuple):
         is_flat = -_FLAT * size <= self.change <= 0 and self.slope_at_end <= (2 * _DECREASE - 1) * self.slope
         return self.change <= _DECREASE * self.slope or is_flat
 
-    @property
-    def is_long_enough(self):
-        return self.slope_at_end >= _CURVATURE * self.slope
-
     def minimum_of_parabola(self):
         """Share of the step at which the parabola through both values and the slope at the start is lowest."""
         curvature = 2 * (self.change - self.slope)
@@ -84,11 +85,24 @@ def line_search(objective, start, direction):
             length = _shorter(step, too_short, too_long)
             continue
         best = step
-        if step.is_long_enough:
+        if _is_long_enough(objective, start, step):
             break
         too_short = length
         length = 4 * length if too_long == np.inf else (too_short + too_long) / 2
     return best
+
+
+def _is_long_enough(objective, start, step):
+    """Wolfe's second condition: for all parameters, or else for those that are not at a face at the end."""
+    if step.slope_at_end >= _CURVATURE * step.slope:
+        return True
+    at_face = objective.held(step.end.x)
+    if not (at_face & (step.vector != 0)).any():
+        return False
+    moving = np.where(at_face, 0.0, step.vector)
+    slope = float(objective.subgradient(start) @ moving)
+    slope_at_end = slope + float((step.end.gradient - start.gradient) @ moving)
+    return slope_at_end >= _CURVATURE_MOVING * min(slope, 0.0)
 
 
 def _shorter(step, too_short, too_long):

@@ -162,6 +162,24 @@ def _newton_direction(gradient_at, x, subgradient, active):
     return direction
 
 
+def _is_affordable(objective, n_active, n_params):
+    """Whether there is a Hessian to compute, and it takes little work."""
+    return 0 < 4 * n_active * len(objective.rows) * n_params + n_active**3 <= _LARGEST_WORK
+
+
+def _newton_step(gradient_at, l1, x, subgradient, active):
+    """(x, subgradient) after a Newton step, shortened if need be; None where no length keeps the signs and helps."""
+    direction = _newton_direction(gradient_at, x, subgradient, active)
+    for length in (1.0, 0.5, 0.1):
+        new = x + length * direction
+        if (np.sign(new) != np.sign(x))[l1 > 0].any():
+            continue
+        new_subgradient = smallest_subgradient(new, gradient_at(new), l1)
+        if np.abs(new_subgradient).max() < np.abs(subgradient).max():
+            return new, new_subgradient
+    return None
+
+
 def polish(objective, variables, params):
     """Lower the KKT residuals by Newton steps, which look at gradients alone.
 
@@ -169,33 +187,22 @@ def polish(objective, variables, params):
     line search on values can go on. Parameters keep their sign or zero; a step is taken only where it
     lowers the largest residual. Hessians that would cost too much are not computed.
     """
-    l1, tolerance = variables.l1(objective.l1), variables.tolerance
 
     def gradient_at(x):
         return variables.smooth(objective, x)[1]
 
-    def subgradient_at(x):
-        return smallest_subgradient(x, gradient_at(x), l1)
-
-    x = variables.of(params)
+    l1, x = variables.l1(objective.l1), variables.of(params)
     active = np.flatnonzero((x != 0) | (l1 == 0))
-    if not 0 < 4 * len(active) * len(objective.rows) * len(x) + len(active) ** 3 <= _LARGEST_WORK:
+    if not _is_affordable(objective, len(active), len(x)):
         return params
-    subgradient = subgradient_at(x)
+    subgradient = smallest_subgradient(x, gradient_at(x), l1)
     for _ in range(_N_STEPS):
-        residual = np.abs(subgradient).max()
-        if residual <= _POLISHED * tolerance:
+        if np.abs(subgradient).max() <= _POLISHED * variables.tolerance:
             break
-        direction = _newton_direction(gradient_at, x, subgradient, active)
-        for length in (1.0, 0.5, 0.1):
-            new = x + length * direction
-            flipped = (l1 > 0) & (np.sign(new) != np.sign(x))
-            new_subgradient = None if flipped.any() else subgradient_at(new)
-            if new_subgradient is not None and np.abs(new_subgradient).max() < residual:
-                x, subgradient = new, new_subgradient
-                break
-        else:
+        step = _newton_step(gradient_at, l1, x, subgradient, active)
+        if step is None:
             break
+        x, subgradient = step
     return variables.params(x)
 
 
