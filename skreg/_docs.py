@@ -16,8 +16,8 @@ activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
 solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
     - 'adam': mini-batches, adaptive steps [1]_.
     - 'sgd': mini-batches, with momentum; proximal steps on the averaged gradient [2]_.
-    - 'lbfgs': all rows at once, deterministic, by SciPy's L-BFGS-B [3]_; exact for small data. Not
-      with dropout.
+    - 'lbfgs': all rows at once, deterministic, by L-BFGS, projected to an orthant where there is an
+      l1 term [3]_; exact for small data. Not with dropout.
 
     All solvers minimise the same objective, and all set weights to exactly zero where `penalty` has
     an l1 part.
@@ -179,8 +179,8 @@ REFERENCES = """\
 .. [1] Kingma & Ba (2015), "Adam: A method for stochastic optimization", :arxiv:`1412.6980`.
 .. [2] Xiao (2010), "Dual averaging methods for regularized stochastic learning and online optimization",
    Journal of Machine Learning Research 11, 2543-2596.
-.. [3] Byrd, Lu, Nocedal & Zhu (1995), "A limited memory algorithm for bound constrained optimization",
-   :doi:`10.1137/0916069`.
+.. [3] Schmidt, Fung & Rosales (2007), "Fast optimization methods for L1 regularization: a comparative study
+   and two new approaches", :doi:`10.1007/978-3-540-74958-5_28`.
 .. [4] Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",
    Journal of Machine Learning Research 15, 1929-1958."""
 

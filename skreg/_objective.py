@@ -55,6 +55,19 @@ def _spread(spec, coef_column, intercept_column):
     return strength
 
 
+def smallest_subgradient(params, gradient, l1):
+    """The subgradient of smallest length, of a function with this smooth gradient and these l1 strengths.
+
+    The way down is its opposite; it is 0 where the parameters are optimal.
+    """
+    pull = np.copysign(l1, params)
+    np.negative(gradient, out=pull, where=params == 0)
+    np.minimum(pull, l1, out=pull)
+    np.maximum(pull, -l1, out=pull)
+    pull += gradient
+    return pull
+
+
 class FullBatch:
     """F of a dataset as a function of the flat float64 parameters.
 
@@ -118,8 +131,9 @@ class FullBatch:
     def smooth(self, params):
         """Value and gradient of F without its l1 terms on weights and intercepts."""
         loss, activity, gradient = self.data_terms(params)
-        gradient += self._l2 * params
-        return loss + activity + 0.5 * (self._l2 @ (params * params)), gradient
+        pull = self._l2 * params
+        gradient += pull
+        return loss + activity + 0.5 * float(pull @ params), gradient
 
     def terms(self, params):
         loss, activity, _ = self.data_terms(params)
@@ -128,6 +142,4 @@ class FullBatch:
     def kkt_residuals(self, params):
         """For each parameter the distance of minus the smooth gradient to the l1 subdifferential."""
         _, gradient = self.smooth(params)
-        at_zero = np.maximum(np.abs(gradient) - self.l1, 0.0)
-        elsewhere = np.abs(gradient + self.l1 * np.sign(params))
-        return np.where(params == 0, at_zero, elsewhere)
+        return np.abs(smallest_subgradient(params, gradient, self.l1))

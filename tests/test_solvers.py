@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
 from skreg import MLPClassifier, MLPRegressor
@@ -93,6 +94,22 @@ def test_lbfgs_reaches_a_stationary_point_of_a_network(cls, activation, network,
     share_of_zeros = np.mean(np.concatenate([coef.ravel() == 0 for coef in model.coefs_]))
     assert share_of_zeros == 0 if network == "l2" else 0.1 < share_of_zeros < 1
     np.testing.assert_allclose(model.loss_, model.objective(*draw_for(cls, seed)).value, rtol=1e-9)
+
+
+@pytest.mark.parametrize("strength", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_lbfgs_obeys_a_huge_alpha_of_one_layer_at_once(activation, layer, strength):
+    """Within three iterations, few evaluations, and without a long step of the layers that have no penalty."""
+    X, y = draw_nonlinear(0)
+    alpha = np.where(np.arange(3) == layer, strength, 0.0)
+    parameters = {**FIXED, "penalty": "l1", "alpha": alpha, "max_iter": 3, "max_fun": 25}
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        net = MLPRegressor((6, 4), activation, solver="lbfgs", **parameters).fit(X, y)
+    assert [not coef.any() for coef in net.coefs_] == [i == layer for i in range(3)]
+    assert (np.diff(net.loss_curve_) < 0).all()
+    assert net.loss_ < 2 * np.var(y)
+    assert max(np.abs(values).max() for values in (*net.coefs_, *net.intercepts_)) < 3
 
 
 @pytest.mark.parametrize("cls", [MLPRegressor, MLPClassifier])

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lstsq
 
+from .._objective import smallest_subgradient
 from ..kernels import layout as code
 
 # KKT residual to which a linear model is solved, at most.
@@ -56,8 +57,8 @@ def _size_of_residuals(spec, y, weights):
 class Variables(NamedTuple):
     """How a solver varies the parameters of a network: a change of variables, and what is small enough.
 
-    units : ndarray of shape (n_params,)
-        Unit of each parameter.
+    units : ndarray of shape (n_params,) or None
+        Unit of each parameter; None for 1.
     center : ndarray of shape (n_features,) or None
         Means of the columns, if the intercept is varied as that of centred columns.
     tolerances : ndarray of shape (n_params,)
@@ -65,9 +66,48 @@ class Variables(NamedTuple):
         those of its input.
     """
 
-    units: np.ndarray
+    units: np.ndarray | None
     center: np.ndarray | None
     tolerances: np.ndarray
+
+    @property
+    def tolerance(self):
+        """Residual with respect to the variables that is small enough for all of them."""
+        return float((self.tolerances if self.units is None else self.tolerances / self.units).min())
+
+    def _by_output(self, weights):
+        return weights.reshape(len(self.center), -1)
+
+    def of(self, params):
+        """The variables, from the parameters."""
+        if self.center is not None:
+            params, n_weights = params.copy(), len(params) - len(params) // (len(self.center) + 1)
+            params[n_weights:] += self.center @ self._by_output(params[:n_weights])
+        return params if self.units is None else params * self.units
+
+    def params(self, x):
+        """The parameters, from the variables."""
+        params = x if self.units is None else x / self.units
+        if self.center is not None:
+            n_weights = len(params) - len(params) // (len(self.center) + 1)
+            params[n_weights:] -= self.center @ self._by_output(params[:n_weights])
+        return params
+
+    def gradient(self, gradient):
+        """With respect to the variables, from that with respect to the parameters."""
+        if self.center is not None:
+            gradient, n_weights = gradient.copy(), len(gradient) - len(gradient) // (len(self.center) + 1)
+            gradient[:n_weights] -= np.outer(self.center, gradient[n_weights:]).ravel()
+        return gradient if self.units is None else gradient / self.units
+
+    def smooth(self, objective, x):
+        """Value and gradient, with respect to the variables, of F without its l1 terms."""
+        value, gradient = objective.smooth(self.params(x))
+        return value, self.gradient(gradient)
+
+    def l1(self, l1):
+        """Strengths of the l1 terms of the variables."""
+        return l1 if self.units is None else l1 / self.units
 
 
 def make_variables(spec, dataset, tol, objective):
@@ -79,7 +119,7 @@ def make_variables(spec, dataset, tol, objective):
     """
     n_params = len(objective.l1)
     if not spec.is_linear:
-        return Variables(np.ones(n_params), None, np.full(n_params, tol))
+        return Variables(None, None, np.full(n_params, tol))
     n_outputs = spec.layer_units[-1]
     centred = not spec.penalties[0, [code.INTERCEPT_L1, code.INTERCEPT_L2]].any()
     means, sizes = _columns(dataset.X, objective.rows, objective.row_weights, centred)
@@ -99,55 +139,71 @@ def is_within(objective, params, tolerances):
     return not tolerances.all() or _excess(objective, params, tolerances) <= 1.0
 
 
-def _hessian(objective, params, active):
-    """Central differences of the gradient with respect to the active parameters."""
+def _hessian(gradient_at, x, active):
+    """Central differences of the gradient with respect to the active variables."""
     columns = []
     for i in active:
-        step = 1e-4 * max(abs(params[i]), 1e-3)
-        there, back = params.copy(), params.copy()
+        step = 1e-4 * max(abs(x[i]), 1e-3)
+        there, back = x.copy(), x.copy()
         there[i] += step
         back[i] -= step
-        slopes = objective.smooth(there)[1][active] - objective.smooth(back)[1][active]
+        slopes = gradient_at(there)[active] - gradient_at(back)[active]
         columns.append(slopes / (there[i] - back[i]))
     hessian = np.column_stack(columns)
     return (hessian + hessian.T) / 2
 
 
-def _newton_direction(objective, params):
-    """Newton step of F on the parameters that are not held at zero, or None where it would cost too much."""
-    active = np.flatnonzero((params != 0) | (objective.l1 == 0))
-    if not 0 < 4 * len(active) * len(objective.rows) * len(params) + len(active) ** 3 <= _LARGEST_WORK:
-        return None
-    hessian = _hessian(objective, params, active)
-    slope = (objective.smooth(params)[1] + objective.l1 * np.sign(params))[active]
+def _newton_direction(gradient_at, x, subgradient, active):
+    """Newton step of F on the active variables."""
+    hessian = _hessian(gradient_at, x, active)
     scale = 1 / np.sqrt(np.maximum(np.diag(hessian), np.finfo(float).tiny))
-    direction = np.zeros_like(params)
-    direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * slope)[0]
+    direction = np.zeros_like(x)
+    direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * subgradient[active])[0]
     return direction
 
 
-def polish(objective, params, tolerances):
+def _is_affordable(objective, n_active, n_params):
+    """Whether there is a Hessian to compute, and it takes little work."""
+    return 0 < 4 * n_active * len(objective.rows) * n_params + n_active**3 <= _LARGEST_WORK
+
+
+def _newton_step(gradient_at, l1, x, subgradient, active):
+    """(x, subgradient) after a Newton step, shortened if need be; None where no length keeps the signs and helps."""
+    direction = _newton_direction(gradient_at, x, subgradient, active)
+    for length in (1.0, 0.5, 0.1):
+        new = x + length * direction
+        if (np.sign(new) != np.sign(x))[l1 > 0].any():
+            continue
+        new_subgradient = smallest_subgradient(new, gradient_at(new), l1)
+        if np.abs(new_subgradient).max() < np.abs(subgradient).max():
+            return new, new_subgradient
+    return None
+
+
+def polish(objective, variables, params):
     """Lower the KKT residuals by Newton steps, which look at gradients alone.
 
     Near the optimum F is flat to the last bit of its value long before its gradient is, so that no
     line search on values can go on. Parameters keep their sign or zero; a step is taken only where it
-    lowers the largest residual.
+    lowers the largest residual. Hessians that would cost too much are not computed.
     """
-    excess = _excess(objective, params, tolerances)
+
+    def gradient_at(x):
+        return variables.smooth(objective, x)[1]
+
+    l1, x = variables.l1(objective.l1), variables.of(params)
+    active = np.flatnonzero((x != 0) | (l1 == 0))
+    if not _is_affordable(objective, len(active), len(x)):
+        return params
+    subgradient = smallest_subgradient(x, gradient_at(x), l1)
     for _ in range(_N_STEPS):
-        direction = _newton_direction(objective, params) if excess > _POLISHED else None
-        if direction is None:
-            return params
-        for length in (1.0, 0.5, 0.1):
-            new = params + length * direction
-            flipped = (objective.l1 > 0) & (np.sign(new) != np.sign(params))
-            new_excess = np.inf if flipped.any() else _excess(objective, new, tolerances)
-            if new_excess < excess:
-                params, excess = new, new_excess
-                break
-        else:
-            return params
-    return params
+        if np.abs(subgradient).max() <= _POLISHED * variables.tolerance:
+            break
+        step = _newton_step(gradient_at, l1, x, subgradient, active)
+        if step is None:
+            break
+        x, subgradient = step
+    return variables.params(x)
 
 
 def set_tiny_to_zero(objective, params, tolerances):
