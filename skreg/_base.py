@@ -398,8 +398,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     # After fitting -----------------------------------------------------------------------------
 
-    def _raw_predict(self, X, link=code.NO_LINK):
-        """Output of the last layer, by a link, shape (n_samples, n_outputs).
+    def _raw_predict(self, X, linked=False):
+        """Output of the last layer, by the estimator's link or not, shape (n_samples, n_outputs).
 
         It depends on the fitted attributes alone, whatever `set_params` was called with since.
         """
@@ -411,10 +411,15 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         X = X if is_plain else self._validate_rows(X)
         load_kernels()
         spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activation_at_fit())
+        link = self._link_code() if linked else code.NO_LINK
         prediction, is_finite = predict(spec, flat(self.coefs_, self.intercepts_), X, link)
         if is_plain and not is_finite:
             self._validate_rows(X)
         return prediction
+
+    @abstractmethod
+    def _link_code(self):
+        """Code of the function from raw predictions to means or probabilities."""
 
     def _is_plain(self, X):
         """Whether there is nothing to validate but that all is finite: then one row takes no longer than it must."""

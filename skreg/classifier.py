@@ -217,13 +217,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`. For multilabel targets the probability of each label, rows not
             summing to one.
         """
-        if self._multilabel:
-            link = code.LOGISTIC_LINK
-        elif self.out_activation_ == "softmax":
-            link = code.SOFTMAX_LINK
-        else:
-            link = code.TWO_CLASSES_LINK
-        probability = self._raw_predict(X, link)
+        probability = self._raw_predict(X, linked=True)
         return np.ones_like(probability[:, :1]) if len(self.classes_) == 1 else probability
 
     def predict_log_proba(self, X):
@@ -240,6 +234,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`.
         """
         return np.log(self.predict_proba(X))
+
+    def _link_code(self):
+        if self._multilabel:
+            return code.LOGISTIC_LINK
+        return code.SOFTMAX_LINK if self.out_activation_ == "softmax" else code.TWO_CLASSES_LINK
 
     def _decide(self, raw):
         """Labels of a raw prediction."""

@@ -153,8 +153,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets.
         """
-        mean = self._raw_predict(X, code.EXP_LINK if self.out_activation_ == "exp" else code.NO_LINK)
+        mean = self._raw_predict(X, linked=True)
         return mean.ravel() if mean.shape[1] == 1 else mean
+
+    def _link_code(self):
+        return code.EXP_LINK if self.out_activation_ == "exp" else code.NO_LINK
 
     def _loss_parameter(self):
         return self.loss

@@ -23,6 +23,7 @@ from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_r
 from .optimizers import adam_step, next_reach
 from .penalties import all_penalties
 from .random import shuffle
+from .subnormal import flush_subnormals, restore
 from .team import share, wait
 from .views import part
 
@@ -62,6 +63,7 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
 
     `step` is the number of updates before this epoch.
     """
+    control = flush_subnormals()
     n_samples = len(order)
     panel = _own(panels, member, n_members)
     gradient = _own(gradients, member, n_members)
@@ -92,9 +94,10 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
                         shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         step += 1
         n_met = wait(arrivals, n_met, n_members)
-    if member > 0:
-        return 0.0, 0.0, 0.0, 0.0, 0.0
-    coefs, intercepts = all_penalties(params, layout, penalties)
+    coefs, intercepts = 0.0, 0.0
+    if member == 0:
+        coefs, intercepts = all_penalties(params, layout, penalties)
+    restore(control)
     return loss / n_samples, coefs, intercepts, activity / n_samples, reach
 
 
@@ -109,6 +112,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
     The flat `prediction` is filled, by the code of a link, in the order of `order` unless it is empty. `works` and
     `row_terms` have one part for each member. The DROPOUT column of `penalties` must be zero.
     """
+    control = flush_subnormals()
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     n_columns = 2 if link == TWO_CLASSES_LINK else n_outputs
@@ -135,6 +139,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
             loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss_code, work, row_loss)
             block_terms[2 * block] = _total(row_loss, n_rows)
             block_terms[2 * block + 1] = _total(row_activity, n_rows)
+    restore(control)
 
 
 @entry
@@ -145,6 +150,7 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
 
     Returns both sums, unscaled.
     """
+    control = flush_subnormals()
     panel = _own(panels, member, n_members)
     row_loss, row_activity = _halves(row_terms)
     loss, activity = 0.0, 0.0
@@ -163,4 +169,5 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
             loss += _total(row_loss, len(rows))
             activity += _total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
+    restore(control)
     return loss, activity

@@ -31,7 +31,7 @@ from numba.extending import intrinsic
 from ._jit import helper, outlined
 from .dots import dots
 from .packing import pack_panel
-from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, ir, lanes_of
+from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, emit_prefetch, ir, lanes_of
 
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
@@ -105,8 +105,8 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
     for r in range(n_rows):  # the loads at the end then need not wait
         for shift in shifts:
             at = builder.add(builder.mul(c_row, row[r]), shift)
-            vec.prefetch(builder.gep(c, [at]), to_write=True)
-            vec.prefetch(builder.gep(gate, [at]), to_write=False)
+            emit_prefetch(builder, builder.gep(c, [at]), to_write=True)
+            emit_prefetch(builder, builder.gep(gate, [at]), to_write=False)
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
     a_rows = [builder.mul(a_row, at) for at in row]
     sums = _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks if n_rows == 1 else None)

@@ -10,8 +10,12 @@ doi:10.1006/jagm.1997.0873), of which only the high bits decide: one multiplicat
 import numpy as np
 
 from ._jit import helper
+from .simd import prefetch
 
 SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
+
+# Steps of the shuffle that memory is asked for ahead, from so many rows on that they leave the second-level cache.
+_STEPS_AHEAD, _MANY = 24, 100_000
 
 _GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
 _GOLDEN_32 = np.uint32(0x9E3779B9)
@@ -31,15 +35,27 @@ def combine(key, number):
 
 
 @helper
+def _partner(key, i):
+    """The place up to i that changes with place i."""
+    bits = combine(key, i) >> np.uint64(32)
+    return np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+
+
+@helper
 def shuffle(order, seed, epoch):
-    """Fill `order` with a permutation of its indices that depends on seed and epoch alone."""
+    """Fill `order` with a permutation of its indices that depends on seed and epoch alone.
+
+    Fisher-Yates; the partners of the next steps are known, so that no step waits for memory.
+    """
     n = len(order)
     for i in range(n):
         order[i] = i
     key = combine(combine(np.uint64(seed), SHUFFLE_STREAM), epoch)
+    is_large = n > _MANY
     for i in range(n - 1, 0, -1):
-        bits = combine(key, i) >> np.uint64(32)
-        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+        if is_large and i > _STEPS_AHEAD:
+            prefetch(order, _partner(key, i - _STEPS_AHEAD))
+        j = _partner(key, i)
         order[i], order[j] = order[j], order[i]
 
 

@@ -39,6 +39,14 @@ VECTOR_BYTES = vector_bytes()
 HAS_MASKS = VECTOR_BYTES > 16
 
 
+def emit_prefetch(builder, pointer, *, to_write):
+    """Bring a cache line to the first level."""
+    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 3, 1))])
+
+
 class Vectors:
     """Emits operations on vectors of one element type with one builder."""
 
@@ -67,13 +75,6 @@ class Vectors:
         self.builder.store(
             value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
         )
-
-    def prefetch(self, pointer, *, to_write):
-        """Bring a cache line to the first level."""
-        pointer = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 3, 1))])
 
     def shuffle(self, first, second, lanes):
         """Lanes of two vectors one after the other, chosen by number."""
@@ -194,7 +195,7 @@ def prefetch(context, array, at):
 
     def emit(ctx, builder, signature, args):
         data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
-        Vectors(builder, signature.args[0].dtype).prefetch(builder.gep(data, [args[1]]), to_write=False)
+        emit_prefetch(builder, builder.gep(data, [args[1]]), to_write=False)
         return ctx.get_dummy_value()
 
     return types.void(array, types.intp), emit
