@@ -187,9 +187,10 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss)
         self._start(spec, loss, X.dtype, going_on)
         held_out = self._validation_data(validation, X, loss)
+        rows = None
         if self.early_stopping and held_out is None:
-            X, target, sample_weight, held_out = self._split(X, target, sample_weight)
-        self._solve(spec, Dataset.make(X, target, sample_weight), held_out, incremental)
+            rows, held_out = self._split(X, target, sample_weight)
+        self._solve(spec, Dataset.make(X, target, sample_weight, rows), held_out, incremental)
 
     def _validate_X_y(self, X, y, *, reset, dtype=(np.float64, np.float32)):
         return validate_data(
@@ -292,24 +293,25 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         return Validation(Dataset.make(X, target, weights), lambda raw: self._score_raw(target, raw, weights))
 
     def _split(self, X, target, weights):
-        """Set `validation_fraction` of the rows aside."""
-        arrays = [X, target] if weights is None else [X, target, weights]
-        parts = train_test_split(
-            *arrays, test_size=self.validation_fraction, random_state=self._seeds["split"],
+        """Set `validation_fraction` of the rows aside. Returns (rows to train on, validation data)."""
+        rows, rows_val = train_test_split(
+            np.arange(X.shape[0]), test_size=self.validation_fraction, random_state=self._seeds["split"],
             stratify=self._stratify(target),
         )  # fmt: skip
-        X, X_val, target, target_val, *weight_parts = parts
-        if X_val.shape[0] < 2:
+        if len(rows_val) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        weights, weights_val = weight_parts or (None, None)
-        for name, part in (("training", weights), ("validation", weights_val)):
-            if part is not None and not part.any():
-                raise ValueError(
-                    f"All sample weights in the {name} part of the early-stopping split are zero: give X_val and y_val."
-                )
-        return X, target, weights, self._make_validation(X_val, target_val, weights_val)
+        weights_val = None
+        if weights is not None:
+            weights_val = weights[rows_val]
+            for name, part in (("training", weights[rows]), ("validation", weights_val)):
+                if not part.any():
+                    raise ValueError(
+                        f"All sample weights in the {name} part of the early-stopping split are zero: give X_val and "
+                        "y_val."
+                    )
+        return rows, self._make_validation(X[rows_val], target[rows_val], weights_val)
 
     # Training ----------------------------------------------------------------------------------
 

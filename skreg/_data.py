@@ -55,29 +55,35 @@ class Dataset:
     y : ndarray of shape (n_samples, n_targets) in X's dtype, as the loss takes it
     sample_weight : float64 ndarray of shape (n_samples,), or None
     weight_unit : the weight that counts as 1, the mean of all: the scale of weights means nothing
+    rows : int array, those of X, y and sample_weight that are meant, in this order; or None for all
     """
 
     X: object
     y: np.ndarray
     sample_weight: np.ndarray | None = None
     weight_unit: float = 1.0
+    rows: np.ndarray | None = None
 
     @classmethod
-    def make(cls, X, y, sample_weight=None):
+    def make(cls, X, y, sample_weight=None, rows=None):
         """Bring X to the form and the targets to the dtype that the kernels take."""
         if sparse.issparse(X):
             X = X.tocsr()
         y = np.ascontiguousarray(y, dtype=X.dtype).reshape(len(y), -1)
         if sample_weight is None:
-            return cls(X, y)
+            return cls(X, y, rows=rows)
         weights = np.asarray(sample_weight, dtype=np.float64)
         # By a power of two, which is exact, lest the sum of huge or tiny weights leave the numbers.
         weights = np.ldexp(weights, -np.frexp(weights.max())[1])
-        return cls(X, y, weights, weights.mean())
+        return cls(X, y, weights, (weights if rows is None else weights[rows]).mean(), rows)
 
     @property
     def n_samples(self):
-        return self.X.shape[0]
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    def compact(self):
+        """The same rows, with none beside them in memory."""
+        return self if self.rows is None else self.take(slice(None), self.dtype)
 
     @property
     def dtype(self):
@@ -98,7 +104,7 @@ class Dataset:
     def blocks(self, dtype):
         """(slice of rows, dataset of them in another dtype), so few at a time that they cost no memory."""
         n_rows = N_ROWS_AT_ONCE if self.dtype == dtype else N_ROWS_CAST
-        if self.dtype == dtype and self.n_samples <= n_rows:
+        if self.rows is None and self.dtype == dtype and self.n_samples <= n_rows:
             yield slice(0, self.n_samples), self
             return
         for start in range(0, self.n_samples, n_rows):
@@ -107,6 +113,7 @@ class Dataset:
 
     def take(self, rows, dtype):
         """Some of the rows, converted if `dtype` is another."""
+        rows = rows if self.rows is None else self.rows[rows]
         weights = None if self.sample_weight is None else self.sample_weight[rows]
         X, y = self.X[rows].astype(dtype, copy=False), self.y[rows].astype(dtype, copy=False)
         return Dataset(X, y, weights, self.weight_unit)

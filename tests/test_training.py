@@ -355,8 +355,9 @@ def test_early_stopping_returns_to_the_best_weights_on_its_own_split(cls, solver
     monkeypatch.setattr(skreg._base, "train_test_split", spy)
     net = quick(cls, solver=solver, early_stopping=True, max_iter=60, learning_rate_init=0.1, validation_fraction=0.25)
     net.fit(X, y)
-    X_train, X_val, _, y_val = parts[:4]
-    assert (len(X_train), len(X_val)) == (36, 12)
+    rows, rows_val = parts
+    assert (len(rows), len(rows_val)) == (36, 12)
+    X_val, y_val = X[rows_val], y[rows_val]
     assert net.t_ in (0, net.n_iter_ * 36)
     score = (accuracy_score if cls is MLPClassifier else r2_score)(y_val.ravel(), net.predict(X_val))
     assert score == pytest.approx(net.best_validation_score_, rel=1e-12)

@@ -6,6 +6,7 @@ x, x_row, x_col : dense X as a flat array and the steps between its rows and col
 data, indices, indptr : CSR X (empty if dense)
 y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
+subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts; layout, penalties : see layout.py
 work : scratch; the layout's buffers hold as many rows as a batch or block
 row_terms : scratch, two float64 for each row of a batch or block
@@ -52,8 +53,8 @@ def _own(scratch, member, n_members):
 
 
 @entry
-def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, shuffled, params, state, layout,
-                penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
+def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
+                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
                 row_terms, panels, gradients, shared_gradient, member, n_members, arrivals,
                 stamp=SOURCE_STAMP):  # fmt: skip
     """One pass over the data. Returns the terms of the objective, and the optimizer's reach (see optimizers.py).
@@ -70,6 +71,9 @@ def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, o
     row_loss, row_activity = _halves(row_terms)
     if member == 0 and shuffled:
         shuffle(order, seed, epoch)
+        if len(subset) > 0:
+            for i in range(n_samples):
+                order[i] = subset[order[i]]
     n_met = wait(arrivals, 0, n_members)
     loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size

@@ -104,6 +104,7 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
 
     Returns (number of iterations, whether it was interrupted).
     """
+    dataset = dataset.compact()
     objective = FullBatch(spec, dataset)
     variables = make_variables(spec, dataset, tol, objective)
     run = _Run(

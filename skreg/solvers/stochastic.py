@@ -129,7 +129,8 @@ class _Epochs:
         self.params, self.state, self.seed = params, state, seed
         self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size)
         self.arguments = dataset.arguments()
-        self.order = np.arange(dataset.n_samples)
+        self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
+        self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
         self.scratch = descent_scratch(spec.layer_units, params.dtype, dataset.is_sparse, team.size)
         self.rates = np.empty(code.N_RATES)
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
@@ -142,7 +143,7 @@ class _Epochs:
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
         *terms, state.reach = self.team.run(
-            train_epoch, *self.arguments, self.order, options.shuffle, self.params, state.moments,
+            train_epoch, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
             workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
             options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, workspace.work,
             workspace.row_terms, workspace.panels, *self.scratch,
@@ -159,11 +160,13 @@ def _rows_to_measure(dataset, seed):
     Few enough to cost next to nothing, where there are many: of n rows, n / 64, but at least 512.
     """
     weights = dataset.sample_weight
+    if weights is not None and dataset.rows is not None:
+        weights = weights[dataset.rows]
     candidates = dataset.n_samples if weights is None else np.flatnonzero(weights)
     n_candidates = dataset.n_samples if weights is None else len(candidates)
     n_rows = max(512, dataset.n_samples // 64)
     if n_candidates <= n_rows:
-        return dataset
+        return dataset.compact()
     rows = np.sort(np.random.default_rng(seed).choice(candidates, n_rows, replace=False))
     return dataset.take(rows, dataset.dtype).with_mean_weight()
 
