@@ -121,7 +121,8 @@ class KernelRun:
 
     def train_epoch(self):
         """The objective's four terms."""
-        return self._epochs.run(self.learning_rate)
+        (terms,) = self._epochs.run(self.learning_rate)
+        return terms
 
     @property
     def gradient(self):

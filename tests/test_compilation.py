@@ -27,7 +27,7 @@ from skreg import MLPClassifier, MLPRegressor
 from skreg.kernels import _jit, entry
 from skreg.kernels._collector import collector_paused
 
-KERNELS = [entry.train_epoch, entry.evaluate, entry.loss_gradient]
+KERNELS = [entry.train_epochs, entry.evaluate, entry.loss_gradient]
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_nothing_is_compiled_for_another_network_or_other_data(dtype):
         assert len(of_dtype) <= 1, "\n\n".join(of_dtype)
         assert len(kernel.signatures) <= 2
     assert len(entry.loss_gradient.signatures) == 1
-    assert any(np.dtype(dtype).name in str(signature[0]) for signature in entry.train_epoch.signatures)
+    assert any(np.dtype(dtype).name in str(signature[0]) for signature in entry.train_epochs.signatures)
 
 
 # From process to process ---------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ for task in sys.argv[1:]:
 
 from skreg.kernels import entry
 
-used = [kernel for kernel in (entry.train_epoch, entry.evaluate, entry.loss_gradient) if kernel.signatures]
+used = [kernel for kernel in (entry.train_epochs, entry.evaluate, entry.loss_gradient) if kernel.signatures]
 counts = [(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())) for kernel in used]
 print(json.dumps([answer, *map(sum, zip(*counts))]))
 """

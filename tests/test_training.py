@@ -826,9 +826,10 @@ def test_training_can_go_on_after_a_divergence():
 
 def interrupted_after(monkeypatch, n_epochs, *, within):
     """Ctrl-C in epoch `n_epochs` + 1: before the compiled epoch begins, or after it has changed the weights."""
-    real, calls = skreg.kernels.entry.train_epoch, []
+    real, calls = skreg.kernels.entry.train_epochs, []
+    monkeypatch.setattr(skreg.solvers.stochastic, "_SECONDS_AT_ONCE", 0.0)
 
-    def train_epoch(*arguments):
+    def train_epochs(*arguments):
         calls.append(None)
         if len(calls) == n_epochs + 1:
             if within:
@@ -836,7 +837,7 @@ def interrupted_after(monkeypatch, n_epochs, *, within):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(skreg.kernels.entry, "train_epoch", train_epoch)
+    monkeypatch.setattr(skreg.kernels.entry, "train_epochs", train_epochs)
 
 
 @quiet

@@ -15,7 +15,7 @@ import skreg
 from skreg import MLPClassifier, MLPRegressor, _warmup
 from skreg.cli import main
 
-KERNELS = {"evaluate", "loss_gradient", "train_epoch"}
+KERNELS = {"evaluate", "loss_gradient", "train_epochs"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,14 +133,14 @@ def test_it_knows_all_kernels(ready):
 
 def test_it_returns_the_seconds_of_each_and_nothing_is_done_twice(ready):
     seconds = skreg.warmup()
-    assert seconds.keys() >= {f"{name} {dtype}" for name in ("train_epoch", "evaluate") for dtype in _warmup.DTYPES}
+    assert seconds.keys() >= {f"{name} {dtype}" for name in ("train_epochs", "evaluate") for dtype in _warmup.DTYPES}
     assert set(seconds.values()) == {0.0}
     assert signatures() == ready
 
 
 @pytest.mark.parametrize("dtypes", ["float32", ("float32",), [np.float32], {np.dtype("float32")}])
 def test_dtypes_may_be_named_in_any_way(dtypes):
-    assert "train_epoch float32" in skreg.warmup(dtypes)
+    assert "train_epochs float32" in skreg.warmup(dtypes)
 
 
 @pytest.mark.parametrize("dtype", ["float16", np.int64, "double precision"])

@@ -15,6 +15,8 @@ gradients, shared_gradient : scratch of the descent, see descent.py; the first h
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
+import math
+
 from ._jit import SOURCE_STAMP, entry, helper
 from .descent import descend
 from .layout import BETA_1, BETA_2, FAN_OUT, NO_LINK, OUTPUT, OUTPUT_STRIDE, TWO_CLASSES_LINK
@@ -53,56 +55,61 @@ def _own(scratch, member, n_members):
 
 
 @entry
-def train_epoch(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
-                layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach, work,
-                row_terms, panels, gradients, shared_gradient, member, n_members, arrivals,
-                stamp=SOURCE_STAMP):  # fmt: skip
-    """One pass over the data. Returns the terms of the objective, and the optimizer's reach (see optimizers.py).
+def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
+                 layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach,
+                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, member, n_members, arrivals,
+                 stamp=SOURCE_STAMP):  # fmt: skip
+    """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
-    Mean loss and mean activity penalty are those met on the way; the penalties on weights and on
-    intercepts are those at the end, not finite where a parameter is not.
+    `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
+    those met on the way; the penalties on weights and on intercepts are those at its end, not finite
+    where a parameter is not. An epoch whose terms are not finite is the last.
 
-    `step` is the number of updates before this epoch.
+    `epoch` and `step` are the numbers of epochs and updates before.
     """
     control = flush_subnormals()
     n_samples = len(order)
-    panel = _own(panels, member, n_members)
-    gradient = _own(gradients, member, n_members)
+    panel, gradient = _own(panels, member, n_members), _own(gradients, member, n_members)
     row_loss, row_activity = _halves(row_terms)
-    if member == 0 and shuffled:
-        shuffle(order, seed, epoch)
-        if len(subset) > 0:
-            for i in range(n_samples):
-                order[i] = subset[order[i]]
-    n_met = wait(arrivals, 0, n_members)
-    loss, activity = 0.0, 0.0
     scale = 1.0 / batch_size
-    power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
-    for start in range(0, n_samples, batch_size):
-        rows = part(order, start, min(batch_size, n_samples - start))
-        begin, end = share(len(rows), ROWS, member, n_members)
-        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, seed,
-                step, work, panel)  # fmt: skip
-        activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
-        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
-        deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
+    n_met, n_done = 0, 0
+    for _ in range(n_epochs):
+        if member == 0 and shuffled:
+            shuffle(order, seed, epoch + n_done)
+            if len(subset) > 0:
+                for i in range(n_samples):
+                    order[i] = subset[order[i]]
         n_met = wait(arrivals, n_met, n_members)
+        if n_done > 0 and not math.isfinite(_total(part(terms, 4 * n_done - 4, 4), 4)):
+            break
+        loss, activity = 0.0, 0.0
+        power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
+        for start in range(0, n_samples, batch_size):
+            rows = part(order, start, min(batch_size, n_samples - start))
+            begin, end = share(len(rows), ROWS, member, n_members)
+            forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation,
+                    seed, step, work, panel)  # fmt: skip
+            activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
+            loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
+            deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
+            n_met = wait(arrivals, n_met, n_members)
+            if member == 0:
+                loss += _total(row_loss, len(rows))
+                activity += _total(row_activity, len(rows))
+            power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
+            fraction = len(rows) * scale
+            reach = next_reach(optimizer, rates, reach, fraction)
+            n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
+                            adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient,
+                            shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
+            step += 1
+            n_met = wait(arrivals, n_met, n_members)
         if member == 0:
-            loss += _total(row_loss, len(rows))
-            activity += _total(row_activity, len(rows))
-        power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
-        fraction = len(rows) * scale
-        reach = next_reach(optimizer, rates, reach, fraction)
-        n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                        adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient,
-                        shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
-        step += 1
-        n_met = wait(arrivals, n_met, n_members)
-    coefs, intercepts = 0.0, 0.0
-    if member == 0:
-        coefs, intercepts = all_penalties(params, layout, penalties)
+            terms[4 * n_done], terms[4 * n_done + 3] = loss / n_samples, activity / n_samples
+            terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(params, layout, penalties)
+        n_done += 1
     restore(control)
-    return loss / n_samples, coefs, intercepts, activity / n_samples, reach
+    return n_done, reach
 
 
 @entry

@@ -28,8 +28,9 @@ from .layout import (
     RELU,
 )
 from .losses import loss_and_gradient
+from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
-from .random import combine, drop_threshold, dropout_key, is_kept, scale_row_by_mask
+from .random import combine, drop_threshold, dropout_key, is_kept
 from .simd import CACHE_LINE, VECTOR_BYTES, lanes_of, prefetch
 from .team import share
 from .views import part, set_zero
@@ -162,9 +163,12 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
         for i in range(begin, end):
             values = part(work, output + i * stride, width)
             absolute, squared = values.dtype.type(0), values.dtype.type(0)
-            for j in range(width):
-                absolute += abs(values[j])
-                squared += values[j] * values[j]
+            if l1 != 0:
+                for j in range(width):
+                    absolute += abs(values[j])
+            if l2 != 0:
+                for j in range(width):
+                    squared += values[j] * values[j]
             weight = weights[rows[i]] if len(weights) > 0 else 1.0
             row_activity[i] += weight * (l1 * absolute + 0.5 * l2 * squared)
 

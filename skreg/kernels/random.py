@@ -76,13 +76,3 @@ def is_kept(row_key, unit, threshold):
     x = np.uint32(np.uint32(unit) * _GOLDEN_32 + np.uint32(row_key))
     multiplier = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)
     return np.uint32((x ^ (x >> np.uint32(16))) * multiplier) >= threshold
-
-
-@helper
-def scale_row_by_mask(source, target, key, row, rate):
-    """Inverted dropout of one row: target = source / (1 - rate) where kept, else 0."""
-    row_key = combine(key, row)
-    threshold = drop_threshold(rate)
-    scale, zero = target.dtype.type(1.0 / (1.0 - rate)), target.dtype.type(0)
-    for unit in range(len(source)):
-        target[unit] = source[unit] * scale if is_kept(row_key, unit, threshold) else zero

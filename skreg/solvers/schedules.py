@@ -18,6 +18,11 @@ class LearningRate:
         self.kind, self.initial, self.power_t = kind, initial, power_t
         self.current = initial
 
+    @property
+    def is_constant(self):
+        """Whether it changes at no end of an epoch, and a plateau ends the training."""
+        return self.kind == "constant"
+
     def end_epoch(self, n_samples_seen):
         if self.kind == "invscaling":
             self.current = self.initial / (n_samples_seen + 1) ** self.power_t

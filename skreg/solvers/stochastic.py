@@ -1,6 +1,7 @@
 """Mini-batch training: compiled epochs within a Python loop that can be interrupted between them."""
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -75,6 +76,10 @@ class OptimizerState:
         return changed
 
 
+# Small epochs run several at a time, for so long that Ctrl-C is still heard at once.
+_SECONDS_AT_ONCE, _MOST_AT_ONCE = 0.05, 1000
+
+
 class _LastGood:
     """The state between two epochs, to return to from within one: weights, optimizer and history.
 
@@ -136,22 +141,26 @@ class _Epochs:
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
 
-    def run(self, learning_rate):
-        """Train one epoch; returns the objective's four terms in the order of the formula."""
-        from ..kernels.entry import train_epoch
+    def run(self, learning_rate, n_epochs=1):
+        """Train some epochs, up to one that diverges.
+
+        Returns the objective's four terms in the order of the formula, one row an epoch.
+        """
+        from ..kernels.entry import train_epochs
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
-        *terms, state.reach = self.team.run(
-            train_epoch, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
+        terms = np.empty((n_epochs, 4))
+        n_done, state.reach = self.team.run(
+            train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
             workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
-            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, workspace.work,
-            workspace.row_terms, workspace.panels, *self.scratch,
+            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
+            workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
-        state.n_epochs += 1
-        state.n_steps += -(-self.dataset.n_samples // options.batch_size)
-        state.n_samples_seen += self.dataset.n_samples
-        return terms
+        state.n_epochs += n_done
+        state.n_steps += n_done * -(-self.dataset.n_samples // options.batch_size)
+        state.n_samples_seen += n_done * self.dataset.n_samples
+        return terms[:n_done]
 
 
 def _rows_to_measure(dataset, seed):
@@ -210,6 +219,7 @@ class _Run:
     schedule: LearningRate
     monitor: object
     n_iter: int = 0
+    seconds_an_epoch: float = np.inf
 
     def __post_init__(self):
         self.good = _LastGood(self)
@@ -219,7 +229,7 @@ class _Run:
     def epochs(self, epochs, interrupt):
         """Run epochs until one of the reasons to stop."""
         while self.n_iter < self.options.max_iter:
-            stop = self._one(epochs)
+            stop = self._some(epochs)
             interrupt.check()
             if stop or self.options.incremental:
                 return
@@ -229,23 +239,40 @@ class _Run:
             ConvergenceWarning,
         )
 
-    def _one(self, epochs):
-        """Train one epoch and record it. Returns whether to stop."""
-        params, monitor = self.params, self.monitor
+    def _n_at_once(self):
+        """Epochs to run before Python looks at them: none but the last of them can be a reason to stop."""
+        monitor = self.monitor
+        if self.measured is not None or monitor.verbose or self.options.incremental or not self.schedule.is_constant:
+            return 1
+        until_stalled = monitor.n_iter_no_change - monitor.history.no_improvement_count + 1
+        in_time = _SECONDS_AT_ONCE / self.seconds_an_epoch
+        return int(max(1, min(self.options.max_iter - self.n_iter, until_stalled, in_time, _MOST_AT_ONCE)))
+
+    def _some(self, epochs):
+        """Train some epochs and record them. Returns whether to stop."""
         self.good.keep()
-        terms = epochs.run(self.schedule.current)
-        loss, penalty = self._objective(terms)
-        if not np.isfinite(loss):
+        n_epochs, start = self._n_at_once(), perf_counter()
+        objectives = [self._objective(terms) for terms in epochs.run(self.schedule.current, n_epochs)]
+        self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
+        finite = [objective for objective in objectives if np.isfinite(objective[0])]
+        if len(finite) < len(objectives):
             self.good.restore()
+            if finite:  # the same again, bit for bit
+                epochs.run(self.schedule.current, len(finite))
+        for loss, penalty in finite:
+            self.monitor.record(self.spec, self.params, self.n_iter + 1, loss, penalty)
             self.n_iter += 1
-            monitor.diverged(loss)
-            _report_divergence(self.n_iter, self.schedule.current, monitor.early_stopping)
-            return True
-        monitor.record(self.spec, params, self.n_iter + 1, loss, penalty)
-        self.n_iter += 1
-        self.schedule.end_epoch(self.state.n_samples_seen)
+            self.schedule.end_epoch(self.state.n_samples_seen)
         self.good.release()
-        return monitor.has_stalled and self._stalled()
+        if len(finite) < len(objectives):
+            self._diverged(objectives[-1][0])
+            return True
+        return self.monitor.has_stalled and self._stalled()
+
+    def _diverged(self, loss):
+        self.n_iter += 1
+        self.monitor.diverged(loss)
+        _report_divergence(self.n_iter, self.schedule.current, self.monitor.early_stopping)
 
     def _objective(self, terms):
         """(F, its penalty on weights and biases) after an epoch with these terms.
