@@ -97,9 +97,16 @@ def _stride(width, itemsize):
     return (-(-width // per_line) | 1) * per_line
 
 
+def _keeps_clean(spec):
+    """For each layer, whether its input is needed before dropout as well: relu's derivative is seen after it."""
+    has_activity = spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
+    is_needed = np.append(False, has_activity[:-1] | (spec.activation != code.RELU))
+    return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
+
+
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, drops, capacity, itemsize, sparse):
-    """(table of kernels/layout.py, elements of the workspace); `drops` says of each layer if its input has dropout."""
+def _make_layout(layer_units, keeps_clean, capacity, itemsize, sparse):
+    """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
 
@@ -117,7 +124,7 @@ def _make_layout(layer_units, drops, capacity, itemsize, sparse):
         table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
     for layer in range(1, n_layers):
         table[layer - 1, code.OUTPUT] = table[layer, code.INPUT] = take(table[layer, code.INPUT_STRIDE])
-        if drops[layer]:  # the clean activations are needed as well
+        if keeps_clean[layer]:
             table[layer, code.INPUT] = take(table[layer, code.INPUT_STRIDE])
     for layer in range(n_layers):
         table[layer, code.DELTA] = take(table[layer, code.OUTPUT_STRIDE])
@@ -143,8 +150,8 @@ class Workspace:
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        drops = tuple((spec.penalties[:, code.DROPOUT] > 0).tolist())
-        self.layout, size = _make_layout(spec.layer_units, drops, capacity, np.dtype(dtype).itemsize, sparse)
+        itemsize = np.dtype(dtype).itemsize
+        self.layout, size = _make_layout(spec.layer_units, _keeps_clean(spec), capacity, itemsize, sparse)
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)
