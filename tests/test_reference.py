@@ -10,8 +10,8 @@ from skreg._evaluate import evaluate
 
 from . import reference
 from .conftest import (
-    HIDDEN,
     GRADIENT_RATES,
+    HIDDEN,
     RATES,
     TARGETS,
     KernelRun,
