@@ -8,7 +8,6 @@ from skreg.kernels import adam as module
 from skreg.kernels.simd import VECTOR_BYTES
 
 _adam = module.adam
-NAMES = ("l2", "step", "threshold", "beta_1", "rest_1", "beta_2", "rest_2", "epsilon")
 
 
 @njit(**_jit._UNIFORM_OPTIONS)

@@ -3,7 +3,7 @@
 An index is checked against the length of its array, which for the views of `part` is that of the view: a loop that
 leaves its row or layer is seen. Not seen are `part` itself, whose own bounds nobody checks, the vectors' loads and
 stores (intrinsics work on pointers), and negative indices, which count from the end. Of these, products and steps of
-Adam are checked at the ends of memory in test_widths.py.
+Adam are checked at the ends of memory in test_widths.py. The code with checks is not optimised, to compile faster.
 """
 
 import json
@@ -67,7 +67,7 @@ def main():
 
 def test_fits_and_predictions_with_checked_bounds(tmp_path):
     """A view's bounds are seen, and no fit leaves its own; their numbers are those of fits without checks."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", "from tests.test_bounds import main; main()"], env=environment, cwd=ROOT,
         capture_output=True, text=True, timeout=300,

@@ -13,7 +13,7 @@ from .products import BOTH_APART, COLUMNS_APART, ROWS_APART, Problem, Strides, a
 
 DTYPES = [np.float32, np.float64]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
-properties = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+properties = settings(derandomize=True, deadline=None, max_examples=250, database=None)
 
 
 def around(*numbers):
@@ -22,7 +22,7 @@ def around(*numbers):
 
 WIDTHS = around(0, *(k * lanes(dtype) for dtype in DTYPES for k in (1, VECTORS, VECTORS + 1, 2 * VECTORS)))
 LINES = {"m": around(0, ROWS, 2 * ROWS), "depth": around(0, *(lanes(t) for t in DTYPES)), "n": WIDTHS}
-MANY = {"m": around(HEIGHT), "depth": around(96, DEPTH), "n": around(200)}
+MANY = {"m": around(HEIGHT), "depth": [95, 96, DEPTH, DEPTH + 1, 2 * DEPTH + 1], "n": around(200)}
 ORDERS = ["rows", "columns", "both"]
 FLAGS = ["add", "intercepts", "rectified", "gate"]
 EPILOGUES = [dict(zip(FLAGS, flags, strict=True)) for flags in itertools.product([False, True], repeat=len(FLAGS))]
@@ -30,7 +30,8 @@ epilogues = pytest.mark.parametrize("epilogue", EPILOGUES, ids=lambda e: " ".joi
 
 
 def sizes(name):
-    return st.one_of(st.sampled_from(LINES[name]), st.sampled_from(MANY[name]), st.integers(0, 70))
+    many = st.sampled_from(MANY[name])
+    return st.one_of(st.sampled_from(LINES[name]), many, many, st.integers(1, 70))
 
 
 def strides():

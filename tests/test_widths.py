@@ -7,6 +7,7 @@ code too. Each width is a process with a cache of its own, where all checks of t
 import itertools
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,14 @@ def check_adam(dtype):
                     np.testing.assert_array_equal(found, expected)
 
 
+def check_calls(dtype):
+    """Not a call of the C library for each lane where the processor has no fused multiply-add."""
+    for function in (products.multiply, adam_steps.adam):
+        assert function.inspect_asm()
+        for code in function.inspect_asm().values():
+            assert not re.search(r"\bfmaf?\b", code)
+
+
 def check_training(dtype):
     """Each loss with dropout, weights and penalties, layers that are wider than a tile, dense and CSR."""
     hidden = (2 * products.lanes(np.float32) + 3, 5)
@@ -142,7 +151,7 @@ def test_kernels_of_each_width(width, tmp_path):
     width all other tests have.
     """
     n_bytes, variables = WIDTHS[width]
-    checks = [(name, dtype) for name in ("check_products", "check_adam") for dtype in ("f4", "f8")]
+    checks = [(name, dtype) for name in ("check_products", "check_adam", "check_calls") for dtype in ("f4", "f8")]
     if variables:
         checks += [("check_training", "f4"), ("check_predictions", "f8")]
     run = in_process(f"from tests.test_widths import check; check({n_bytes}, *{checks})", tmp_path, variables)
