@@ -159,7 +159,7 @@ def assert_binomial(counts, n, probability):
     assert stats.chi2.cdf(statistic, len(counts)) > SMALLEST_P  # nor more even than chance
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.8, 0.99])
+@pytest.mark.parametrize("rate", [0.01, 0.02, 0.05, *np.arange(0.1, 1, 0.1).round(1), 0.95, 0.98, 0.99])
 def test_share_of_kept_units(rate):
     """Overall, for each unit, each row and each step."""
     kept = read_masks(rate, 60).round()
@@ -181,12 +181,41 @@ def assert_uncorrelated(kept, rate):
     assert abs(statistic - len(pairs)) < 8 * np.sqrt(2 * len(pairs))
 
 
-@pytest.mark.parametrize("rate", [0.2, 0.5])
+def assert_no_triple_correlated(kept, rate):
+    """No three columns of `kept` together more or less often than pairs of them explain."""
+    n_draws, n = kept.shape
+    centred = (kept - (1 - rate)) / np.sqrt(rate * (1 - rate))
+    pairs = np.array(np.triu_indices(n, 1))
+    z = (centred[:, pairs[0]] * centred[:, pairs[1]]).T @ centred / np.sqrt(n_draws)
+    triples = z[pairs[1][:, None] < np.arange(n)]
+    assert len(triples) == n * (n - 1) * (n - 2) / 6
+    # Products of three skewed numbers have longer tails than the normal distribution: a little room.
+    assert np.abs(triples).max() < 1.2 * stats.norm.isf(SMALLEST_P / len(triples) / 2)
+    assert abs((triples**2).mean() - 1) < 0.1
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.5, 0.7, 0.8])
 def test_units_rows_and_steps_are_independent(rate):
+    """In pairs, and in triples: units enter the hash by a line, on which three points could betray each other."""
     kept = read_masks(rate, 64).round()
-    assert_uncorrelated(kept.reshape(-1, 64), rate)  # units
-    assert_uncorrelated(kept.transpose(0, 2, 1).reshape(-1, 64), rate)  # rows
-    assert_uncorrelated(kept.transpose(1, 2, 0).reshape(-1, 64), rate)  # steps
+    by_unit, by_row, by_step = (kept.transpose(axes).reshape(-1, 64) for axes in ((0, 1, 2), (0, 2, 1), (1, 2, 0)))
+    for columns in (by_unit, by_row, by_step):
+        assert_uncorrelated(columns, rate)
+        assert_no_triple_correlated(columns, rate)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.75])
+@pytest.mark.parametrize("gap", [1, 2, 3, 5, 8, 13])
+def test_units_at_equal_distances_are_independent(rate, gap):
+    """All eight outcomes of units u, u + gap, u + 2 gap, over all rows and steps."""
+    kept = read_masks(rate, 64, n_units=63).round().astype(int)
+    outcomes = kept[..., : -2 * gap] + 2 * kept[..., gap:-gap] + 4 * kept[..., 2 * gap :]
+    found = np.bincount(outcomes.ravel(), minlength=8)
+    n_kept = np.array([bin(outcome).count("1") for outcome in range(8)])
+    expected = (1 - rate) ** n_kept * rate ** (3 - n_kept) * outcomes.size
+    # Triples that share units are not independent of each other, which widens the statistic: at most threefold.
+    statistic = ((found - expected) ** 2 / expected).sum()
+    assert stats.chi2.sf(statistic / 3, 7) > SMALLEST_P
 
 
 def test_layers_and_seeds_are_independent():

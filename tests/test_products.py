@@ -1,0 +1,191 @@
+"""The matrix product of the kernels: every element right, nothing else written, nothing else read."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skreg.kernels.matmul import DEPTH, HEIGHT, ROWS, VECTORS
+
+from .products import BOTH_APART, COLUMNS_APART, ROWS_APART, Problem, Strides, assert_close, assert_exact, draw, lanes
+
+DTYPES = [np.float32, np.float64]
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+properties = settings(derandomize=True, deadline=None, max_examples=250, database=None)
+
+
+def around(*numbers):
+    return sorted({max(number + shift, 0) for number in numbers for shift in (-1, 0, 1)})
+
+
+WIDTHS = around(0, *(k * lanes(dtype) for dtype in DTYPES for k in (1, VECTORS, VECTORS + 1, 2 * VECTORS)))
+LINES = {"m": around(0, ROWS, 2 * ROWS), "depth": around(0, *(lanes(t) for t in DTYPES)), "n": WIDTHS}
+MANY = {"m": around(HEIGHT), "depth": [95, 96, DEPTH, DEPTH + 1, 2 * DEPTH + 1], "n": around(200)}
+ORDERS = ["rows", "columns", "both"]
+FLAGS = ["add", "intercepts", "rectified", "gate"]
+EPILOGUES = [dict(zip(FLAGS, flags, strict=True)) for flags in itertools.product([False, True], repeat=len(FLAGS))]
+epilogues = pytest.mark.parametrize("epilogue", EPILOGUES, ids=lambda e: " ".join(k for k in e if e[k]) or "plain")
+
+
+def sizes(name):
+    many = st.sampled_from(MANY[name])
+    return st.one_of(st.sampled_from(LINES[name]), many, many, st.integers(1, 70))
+
+
+def strides():
+    padding = st.one_of(st.just(0), st.integers(1, 20), st.just("alias"))
+    return st.tuples(st.sampled_from(ORDERS), padding, st.integers(0, 9))
+
+
+def make_strides(drawn, n_rows, n_columns, dtype):
+    """Strides; for "alias" what is contiguous is a multiple of 1 KiB apart."""
+    order, padding, offset = drawn
+    if padding == "alias":
+        length = n_rows if order == "columns" else n_columns
+        padding = 0 if order == "both" else -length % (1024 // np.dtype(dtype).itemsize)
+    return Strides(order, padding, offset)
+
+
+@dtypes
+@given(
+    m=sizes("m"), depth=sizes("depth"), n=sizes("n"), a=strides(), b=strides(), c_padding=st.integers(0, 20),
+    c_offset=st.integers(0, 9), epilogue=st.sampled_from(EPILOGUES), whole=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+@properties
+def test_any_shape_strides_and_epilogue(dtype, m, depth, n, a, b, c_padding, c_offset, epilogue, whole, seed):
+    """Whole numbers to the last bit, others within the bound of their roundings."""
+    problem = draw(
+        np.random.default_rng(seed), m, depth, n, dtype, **epilogue, whole=whole, a=make_strides(a, m, depth, dtype),
+        b=make_strides(b, depth, n, dtype), c_padding=c_padding, c_offset=c_offset,
+    )  # fmt: skip
+    (assert_exact if whole else assert_close)(problem)
+
+
+@dtypes
+@given(
+    m=sizes("m"), depth=sizes("depth"), a=strides(), b=strides(), c_padding=st.integers(0, 3),
+    epilogue=st.sampled_from(EPILOGUES), whole=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+@properties
+def test_one_column(dtype, m, depth, a, b, c_padding, epilogue, whole, seed):
+    """Dot products, the transposed product with one row, and plain loops."""
+    problem = draw(
+        np.random.default_rng(seed), m, depth, 1, dtype, **epilogue, whole=whole, a=make_strides(a, m, depth, dtype),
+        b=make_strides(b, depth, 1, dtype), c_padding=c_padding,
+    )  # fmt: skip
+    (assert_exact if whole else assert_close)(problem)
+
+
+@dtypes
+@epilogues
+@pytest.mark.parametrize("shape", [(ROWS, 0, 5), (0, 3, 5), (3, 3, 0), (1, 1, 1), (2 * ROWS + 3, 2 * DEPTH + 9, 1),
+                                   (HEIGHT + ROWS + 1, 2 * DEPTH + 1, 203)], ids=str)  # fmt: skip
+def test_every_epilogue(dtype, shape, epilogue):
+    """Only once, behind the last part of the depth."""
+    rng = np.random.default_rng(1)
+    for a, b in itertools.product((ROWS_APART, COLUMNS_APART, BOTH_APART), repeat=2):
+        if shape[2] > 200 and (BOTH_APART in (a, b)):
+            continue  # slow, and no other code than with fewer columns
+        assert_exact(draw(rng, *shape, dtype, **epilogue, a=a, b=b, c_padding=3))
+
+
+@dtypes
+def test_rows_far_apart(dtype):
+    """B's rows on more pages than the translation buffer holds, and more rows of A than are read in one go."""
+    rng = np.random.default_rng(2)
+    for m, padding in itertools.product((2 * ROWS, 2 * ROWS + 1, 40), (1, 1501)):
+        assert_exact(draw(rng, m, 130, 4 * lanes(dtype), dtype, b=Strides("rows", padding)))
+
+
+# The order of a sum --------------------------------------------------------------------------------------------------
+
+
+def rows_of(problem, rows, **changes):
+    """The problem of some rows."""
+    parts = {name: None if value is None else value[rows] for name, value in vars(problem).items()
+             if name in ("A", "before", "gate")}  # fmt: skip
+    return Problem(**{**vars(problem), **parts, **changes})
+
+
+@dtypes
+@pytest.mark.parametrize("depth", [5, 101, 2 * DEPTH + 7])
+@pytest.mark.parametrize("n", [1, 3, 37, 210])
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_same_bits_however_rows_are_split(dtype, depth, n, order):
+    """At multiples of ROWS, with anything in the panel; as teams split them."""
+    rng = np.random.default_rng(depth + n)
+    m = HEIGHT + 5 * ROWS + 3
+    problem = draw(rng, m, depth, n, dtype, add=True, intercepts=True, rectified=True, gate=True, whole=False,
+                   a=Strides(order, 2))  # fmt: skip
+    whole = problem.solve()
+    np.testing.assert_array_equal(whole, rows_of(problem, slice(None), scratch=1e30).solve())
+    for _ in range(3):
+        cuts = ROWS * np.sort(rng.choice(m // ROWS, 4, replace=False) + 1)
+        parts = [rows_of(problem, slice(*ends)).solve() for ends in itertools.pairwise([0, *cuts, m])]
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [(1, 7, 2), (2 * ROWS + 3, 300, 37), (40, 100, 205)], ids=str)
+def test_the_same_bits_wherever_matrices_lie(dtype, shape):
+    """Copies change nothing; but for one column, whose sums are in another order."""
+    rng = np.random.default_rng(4)
+    problem = draw(rng, *shape, dtype, add=True, intercepts=True, whole=False)
+    expected = problem.solve()
+    for a, b in itertools.product(ORDERS, repeat=2):
+        changed = {"a": Strides(a, 3, 1), "b": make_strides((b, "alias", 2), *shape[1:], dtype), "c_padding": 5}
+        np.testing.assert_array_equal(Problem(**{**vars(problem), **changed}).solve(), expected)
+
+
+# What is not finite --------------------------------------------------------------------------------------------------
+
+SHAPES = [(ROWS + 3, 20, 1), (ROWS + 3, DEPTH + 9, 1), (ROWS + 3, 20, 5), (ROWS + 3, DEPTH + 9, 40)]
+
+
+def disturbed(problem, name, place, value):
+    """(result without, result with one element replaced)."""
+    array = getattr(problem, name).copy()
+    array[place] = value
+    return problem.solve(), Problem(**{**vars(problem), name: array}).solve()
+
+
+@dtypes
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("a", ORDERS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite_numbers_reach_what_depends_on_them_and_nothing_else(dtype, shape, a, value):
+    """A row for an element of A, a column for one of B or an intercept, one element for one of C."""
+    rng = np.random.default_rng(5)
+    m, depth, n = shape
+    base = draw(rng, *shape, dtype, add=True, intercepts=True, gate=True, whole=False, a=Strides(a, 1))
+    base.gate = abs(base.gate) + 1
+    for rectified in (False, True):
+        problem = Problem(**{**vars(base), "rectified": rectified, "A": abs(base.A) + 1, "B": abs(base.B) + 1})
+        for row, k, column in ((0, 0, 0), (m - 1, depth - 1, n - 1), (ROWS, depth // 2, n // 2)):
+            places = [
+                ("A", (row, k), np.s_[row, :]), ("B", (k, column), np.s_[:, column]),
+                ("intercepts", column, np.s_[:, column]), ("before", (row, column), np.s_[row, column]),
+            ]  # fmt: skip
+            for name, place, reached in places:
+                before, after = disturbed(problem, name, place, value)
+                np.testing.assert_array_equal(after[reached], value)
+                after[reached] = before[reached]
+                np.testing.assert_array_equal(before, after)
+
+
+@dtypes
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_what_is_rectified_or_gated(dtype, n):
+    """-inf becomes 0, NaN stays; a gate that is not positive, NaN too, gives 0 whatever the sum is."""
+    values = np.array([-np.inf, -1, -0.0, 0, 2, np.inf, np.nan], dtype)
+    m = len(values)
+    before = np.repeat(values[:, None], n, axis=1)
+    for depth in (0, 3):
+        empty = Problem(np.zeros((m, depth), dtype), np.zeros((depth, n), dtype), before, rectified=True)
+        np.testing.assert_array_equal(empty.solve()[:, 0], [0, 0, 0, 0, 2, np.inf, np.nan])
+        for gate in values:
+            opened = np.full((m, n), gate)
+            gated = Problem(empty.A, empty.B, before, gate=opened, factor=2.0).solve()
+            np.testing.assert_array_equal(gated, 2 * before if gate > 0 else np.zeros((m, n)))
