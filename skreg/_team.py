@@ -1,10 +1,12 @@
 """Threads that run one kernel together, and how many of them a fit may have.
 
 See kernels/team.py for what they do. The number of threads never changes a result, so it may follow what
-the machine has free: numba's limit (NUMBA_NUM_THREADS, which joblib's processes set to their share), divided
-by the number of fits that run at the moment in this process.
+the machine has free: numba's limit (NUMBA_NUM_THREADS, which joblib's processes set to their share, else
+OMP_NUM_THREADS, which dask's workers set), divided by the number of fits that run at the moment in this
+process.
 """
 
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -29,7 +31,15 @@ def n_cores():
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     if parallel is not None and getattr(parallel, "_is_initialized", False):
         return parallel.get_num_threads()
-    return config.NUMBA_NUM_THREADS
+    return min(config.NUMBA_NUM_THREADS, _openmp_limit())
+
+
+def _openmp_limit():
+    """What OMP_NUM_THREADS allows, where nothing is said of numba's threads."""
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if "NUMBA_NUM_THREADS" in os.environ or not said.isdigit() or int(said) == 0:
+        return sys.maxsize
+    return int(said)
 
 
 class Team:
