@@ -12,7 +12,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import uniform
-from .simd import Vectors, lanes_of
+from .simd import Vectors, emit_prefetch, ir, lanes_of
+
+# The processor's own prefetching ends with each page of 4 KiB.
+_BYTES_AHEAD = 2048
 
 
 def _emit_step(vec, w, gradient, first, second, constants):
@@ -48,6 +51,10 @@ def _make_block(whole):
             def load(index):
                 return vec.load(place(index)) if whole else vec.masked_load(place(index), mask)
 
+            if whole:
+                for index in (0, 2, 3):
+                    ahead = builder.gep(place(index), [ir.Constant(args[4].type, _BYTES_AHEAD * 8 // vec.bits)])
+                    emit_prefetch(builder, ahead, to_write=True)
             constants = [vec.broadcast(value) for value in args[6:]]
             after = _emit_step(vec, *(load(index) for index in range(4)), constants)
             for index, value in zip((0, 2, 3), after, strict=True):

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._evaluate import evaluate
 from .._interrupt import DeferredInterrupt
 from .._network import Workspace, aligned_empty, aligned_zeros, descent_scratch, multiplications
+from .._spare import borrow, give_back
 from .._team import Team
 from .._warn import warn
 from ..exceptions import DivergenceError
@@ -88,14 +89,14 @@ class _LastGood:
 
     def __init__(self, run):
         self._run, self._is_kept = run, False
-        self._params = self._moments = None
+        self._buffer = borrow(len(run.params) + len(run.state.moments), run.params.dtype)
 
     def keep(self):
         """Called before an epoch."""
-        run, state = self._run, self._run.state
-        self._params = _copy_to(self._params, run.params)
+        run, state, n_params = self._run, self._run.state, len(self._run.params)
+        np.copyto(self._buffer[:n_params], run.params)
         if state.n_steps > 0:  # else they are all zero
-            self._moments = _copy_to(self._moments, state.moments)
+            np.copyto(self._buffer[n_params:], state.moments)
         scalars = {name: value for name, value in vars(state).items() if name != "moments"}
         self._rest = scalars, run.monitor.history.snapshot(), run.n_iter
         self._is_kept = True
@@ -107,22 +108,19 @@ class _LastGood:
     def restore(self):
         if not self._is_kept:
             return
-        run, state = self._run, self._run.state
+        run, state, n_params = self._run, self._run.state, len(self._run.params)
         scalars, history, run.n_iter = self._rest
-        np.copyto(run.params, self._params)
+        np.copyto(run.params, self._buffer[:n_params])
         if scalars["n_steps"] > 0:
-            np.copyto(state.moments, self._moments)
+            np.copyto(state.moments, self._buffer[n_params:])
         else:
             state.moments[:] = 0
         vars(state).update(scalars)
         run.monitor.history.restore(history)
 
-
-def _copy_to(buffer, array):
-    if buffer is None:
-        return array.copy()
-    np.copyto(buffer, array)
-    return buffer
+    def close(self):
+        """Called when nothing is restored any more."""
+        give_back(self._buffer)
 
 
 class _Epochs:
@@ -200,6 +198,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
         interrupted = True
         run.good.restore()
         warn("Training interrupted by user; the weights of the last whole epoch were kept.")
+    run.good.close()
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
