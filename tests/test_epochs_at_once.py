@@ -8,7 +8,7 @@ from skreg.solvers import stochastic
 
 from .conftest import GRADIENT_RATES, KernelRun, draw_network
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed")
 EAGER, ONE_BY_ONE = 1e9, 0.0
 
 

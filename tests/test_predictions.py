@@ -96,8 +96,8 @@ def test_a_sum_beyond_the_largest_number_is_no_reason_to_refuse(huge):
 
 def test_changed_weights_are_seen_wherever_they_lie():
     X = np.random.default_rng(0).normal(size=(30, 5))
-    net = MLPRegressor((4,), max_iter=2, random_state=0).fit(X, X[:, 0])
-    for net in (net, pickle.loads(pickle.dumps(net))):
+    fitted = MLPRegressor((4,), max_iter=2, random_state=0).fit(X, X[:, 0])
+    for net in (fitted, pickle.loads(pickle.dumps(fitted))):
         before = net.predict(X)
         net.coefs_[1][:] *= 2  # in place
         net.intercepts_[1][:] *= 2

@@ -1,10 +1,15 @@
-"""Products of some rows with one vector: a layer with a single output."""
+"""Products of some rows with one vector: a layer with a single output.
+
+ROWS rows at a time have an accumulator each; the vector's part and one row's part are 2 registers more.
+The lanes are added at the end, those of all rows together: 7 shuffled pairs for 8 rows.
+"""
 
 from numba import types
 from numba.extending import intrinsic
 
 from .simd import BOOL, INT32, VECTOR_BYTES, Vectors, ir
 
+# Rows of every tile, see matmul.py for how many.
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 
 

@@ -29,11 +29,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper, outlined
-from .dots import dots
+from .dots import ROWS, dots
 from .packing import pack_panel
 from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, emit_prefetch, ir, lanes_of
 
-ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 2
 ROW_VECTORS = 8  # of a tile of one row
 DEPTH = 256
