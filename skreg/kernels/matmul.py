@@ -30,6 +30,7 @@ from numba.extending import intrinsic
 
 from ._jit import helper, outlined
 from .dots import ROWS, dots
+from .outer import outer_product
 from .packing import pack_panel
 from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, emit_prefetch, ir, lanes_of
 
@@ -295,6 +296,9 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
     if n == 1:
         _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add,
                             intercept, rectified, gate, factor)  # fmt: skip
+        return
+    if depth == 1 and b_col == 1 and intercept < 0 and not (add or rectified):
+        outer_product(a, a_start, a_row, b, b_start, c, c_start, c_row, m, n, gate, factor)
         return
     lanes, itemsize = lanes_of(c), VECTOR_BYTES // lanes_of(c)
     block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)
