@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skreg.kernels.matmul import DEPTH, HEIGHT, ROWS, VECTORS
+from skreg.kernels.matmul import DEPTH, HEIGHT, ROWS, VECTORS, panel_size
 
-from .products import BOTH_APART, COLUMNS_APART, ROWS_APART, Problem, Strides, assert_close, assert_exact, draw, lanes
+from .products import (
+    BOTH_APART,
+    COLUMNS_APART,
+    ROWS_APART,
+    Problem,
+    Strides,
+    assert_close,
+    assert_exact,
+    draw,
+    lanes,
+    multiply,
+)
 
 DTYPES = [np.float32, np.float64]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -189,3 +200,25 @@ def test_what_is_rectified_or_gated(dtype, n):
             opened = np.full((m, n), gate)
             gated = Problem(empty.A, empty.B, before, gate=opened, factor=2.0).solve()
             np.testing.assert_array_equal(gated, 2 * before if gate > 0 else np.zeros((m, n)))
+
+
+@dtypes
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 15, 16, 17, 40])
+@pytest.mark.parametrize("gated", [False, True])
+def test_depth_one(dtype, n, gated):
+    """The outer product of a column and a contiguous row, between guards."""
+    rng = np.random.default_rng(n)
+    m, stride = 5, n + 3
+    a, b = (rng.normal(size=size).astype(dtype) for size in (m, n))
+    c = np.full((2 * m, stride), np.nan, dtype)
+    gates = rng.normal(size=(m, n)).astype(dtype)
+    c[m:, :n] = gates
+    panel = np.empty(panel_size(dtype), dtype)
+    factor, gate = dtype(1.5), m * stride if gated else -1
+    multiply(a, 0, 1, 1, b, 0, 1, 1, c.reshape(-1), 0, stride, m, 1, n, panel, False, -1, False, gate, factor)
+    expected = np.outer(a, b)
+    if gated:
+        expected = np.where(gates > 0, factor * expected, 0)
+    np.testing.assert_allclose(c[:m, :n], expected, rtol=2 * np.finfo(dtype).eps)
+    assert np.isnan(c[:, n:]).all()
+    np.testing.assert_array_equal(c[m:, :n], gates)

@@ -22,7 +22,7 @@ from .layout import MULTINOMIAL_LOG_LOSS, POISSON, SQUARED_ERROR
 
 
 @helper
-def _squared_error(y, raw, n_outputs):
+def squared_error(y, raw, n_outputs):
     loss = 0.0
     for j in range(n_outputs):
         residual = raw[j] - y[j]
@@ -78,7 +78,7 @@ def _multinomial(y, raw, n_outputs):
 def loss_and_gradient(y, raw, n_outputs, code):
     """Loss of one row (float64); `raw[:n_outputs]` becomes its gradient with respect to raw."""
     if code == SQUARED_ERROR:
-        return _squared_error(y, raw, n_outputs)
+        return squared_error(y, raw, n_outputs)
     if code == POISSON:
         return _poisson(y, raw, n_outputs)
     if code == MULTINOMIAL_LOG_LOSS:
