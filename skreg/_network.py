@@ -7,8 +7,6 @@ import numpy as np
 
 from .kernels import layout as code
 
-CACHE_LINE = 64
-
 
 def aligned_empty(size, dtype):
     """Uninitialised array whose first element lies on a cache line."""
@@ -22,8 +20,8 @@ def aligned_zeros(size, dtype):
 
 def _aligned(allocate, size, dtype):
     itemsize = np.dtype(dtype).itemsize
-    raw = allocate(size * itemsize + CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
+    raw = allocate(size * itemsize + code.CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % code.CACHE_LINE
     return raw[start : start + size * itemsize].view(dtype)
 
 
@@ -93,7 +91,7 @@ def multiplications(layer_units, n_rows):
 
 def _stride(width, itemsize):
     """Elements between rows: an odd number of cache lines, lest many rows share a cache set."""
-    per_line = CACHE_LINE // itemsize
+    per_line = code.CACHE_LINE // itemsize
     return (-(-width // per_line) | 1) * per_line
 
 
@@ -162,7 +160,7 @@ def descent_scratch(layer_units, dtype, sparse, n_members):
     """(gradients, shared_gradient): scratch of a training step, see kernels/descent.py."""
     from .kernels.matmul import HEIGHT
 
-    per_line = CACHE_LINE // np.dtype(dtype).itemsize
+    per_line = code.CACHE_LINE // np.dtype(dtype).itemsize
     shapes = list(pairwise(layer_units))
     shared = shapes[0][0] * shapes[0][1] if sparse else 0
     pieces = [min(HEIGHT, fan_in) * fan_out for fan_in, fan_out in shapes[1 if sparse else 0 :]]

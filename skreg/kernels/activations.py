@@ -28,13 +28,9 @@ def add_intercepts_and_activate(row, intercepts, code):
 
 @helper
 def multiply_by_derivative(delta, activation, code):
-    """delta *= activation'(z), given activation(z)."""
-    n = len(activation)
-    zero, one = delta.dtype.type(0), delta.dtype.type(1)
-    if code == RELU:
-        for j in range(n):
-            delta[j] *= one if activation[j] > zero else zero
-    elif code == TANH:
+    """delta *= activation'(z), given activation(z); relu's is the gate of the product that makes delta."""
+    n, one = len(activation), delta.dtype.type(1)
+    if code == TANH:
         for j in range(n):
             delta[j] *= one - activation[j] * activation[j]
     elif code == LOGISTIC:

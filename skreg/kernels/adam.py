@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import uniform
-from .simd import Vectors, emit_prefetch, ir, lanes_of
+from .simd import Vectors, element, emit_prefetch, ir, lanes_of
 
 # The processor's own prefetching ends with each page of 4 KiB.
 _BYTES_AHEAD = 2048
@@ -44,24 +44,16 @@ def _make_block(whole):
             vec = Vectors(builder, signature.args[0].dtype)
             mask = None if whole else vec.first_lanes(args[5])
 
-            def place(index):
-                array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
-                return builder.gep(array.data, [args[4]])
-
-            def load(index):
-                return vec.load(place(index)) if whole else vec.masked_load(place(index), mask)
-
+            places = [element(ctx, builder, signature, args, array, args[4]) for array in range(4)]
+            changed = places[0], *places[2:]
             if whole:
-                for index in (0, 2, 3):
-                    ahead = builder.gep(place(index), [ir.Constant(args[4].type, _BYTES_AHEAD * 8 // vec.bits)])
+                for place in changed:
+                    ahead = builder.gep(place, [ir.Constant(args[4].type, _BYTES_AHEAD * 8 // vec.bits)])
                     emit_prefetch(builder, ahead, to_write=True)
             constants = [vec.broadcast(value) for value in args[6:]]
-            after = _emit_step(vec, *(load(index) for index in range(4)), constants)
-            for index, value in zip((0, 2, 3), after, strict=True):
-                if whole:
-                    vec.store(value, place(index))
-                else:
-                    vec.masked_store(value, place(index), mask)
+            after = _emit_step(vec, *(vec.load(place, mask) for place in places), constants)
+            for place, value in zip(changed, after, strict=True):
+                vec.store(value, place, mask)
             return ctx.get_dummy_value()
 
         number = w.dtype

@@ -24,7 +24,7 @@ from .random import dropout_key
 from .team import share, wait
 from .views import part
 
-CACHE_LINE = 16  # parameters that no two members share, at least
+_GRANULE = 16  # parameters that one member has, lest two write to a cache line
 
 
 @helper
@@ -52,7 +52,7 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
                                        dropout_key(seed, n_steps, 0), work, shared_gradient, 0, SET, member,
                                        n_members)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
-            begin, end = share(fan_in * fan_out, CACHE_LINE, member, n_members)
+            begin, end = share(fan_in * fan_out, _GRANULE, member, n_members)
             _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, coef + begin, end - begin,
                   shared_gradient, begin)  # fmt: skip
         else:
@@ -62,7 +62,7 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
                 gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, 0, SET)
                 _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, coef + begin * fan_out,
                       (end - begin) * fan_out, gradient, 0)  # fmt: skip
-        first, last = share(fan_out, CACHE_LINE, member, n_members)
+        first, last = share(fan_out, _GRANULE, member, n_members)
         gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, 0, SET)
         _move(optimizer, rates, step, reach, fraction, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2],
               params, state, intercept + first, last - first, gradient, 0)  # fmt: skip

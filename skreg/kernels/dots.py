@@ -7,7 +7,7 @@ The lanes are added at the end, those of all rows together: 7 shuffled pairs for
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import BOOL, INT32, VECTOR_BYTES, Vectors, ir
+from .simd import INT32, VECTOR_BYTES, Vectors, as_flag, element, emit_sums, ir
 
 # Rows of every tile, see matmul.py for how many.
 ROWS = 8 if VECTOR_BYTES == 64 else 4
@@ -40,29 +40,16 @@ def _sums(vec, vectors):
     return results
 
 
-def _emit_sums(builder, vec, starts, b, depth):
-    """A vector for each row, whose lanes sum to its product; the builder is behind the loop over k."""
-    i64 = depth.type
-    before = builder.block
-    loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    k, sums = builder.phi(i64), [builder.phi(vec.type) for _ in starts]
-    mask = vec.first_lanes(builder.sub(depth, k))
-    right = vec.masked_load(builder.gep(b, [k]), mask)
-    after = [
-        vec.fma(vec.masked_load(builder.gep(start, [k]), mask), right, total)
-        for start, total in zip(starts, sums, strict=True)
-    ]
-    following = builder.add(k, ir.Constant(i64, vec.lanes))
-    k.add_incoming(ir.Constant(i64, 0), before)
-    k.add_incoming(following, loop)
-    for total, value in zip(sums, after, strict=True):
-        total.add_incoming(vec.zero, before)
-        total.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
-    builder.position_at_end(done)
-    return after
+def _emit_rows(builder, vec, starts, b, depth):
+    """A vector for each row, whose lanes sum to its product."""
+
+    def add_terms(k, places, sums):
+        mask = vec.first_lanes(builder.sub(depth, k))
+        right = vec.load(builder.gep(b, [k]), mask)
+        rows = [vec.load(builder.gep(start, [k]), mask) for start in starts]
+        return [vec.fma(left, right, total) for left, total in zip(rows, sums, strict=True)]
+
+    return emit_sums(vec, depth, vec.lanes, [], len(starts), add_terms)
 
 
 def _emit_end(builder, vec, total, c, at, add, intercept, rectified, gate, factor):
@@ -88,33 +75,30 @@ def dots(
     """
 
     def emit(ctx, builder, signature, args):
-        def data(array):
-            return ctx.make_array(signature.args[array])(ctx, builder, args[array]).data
-
-        def flag(value):
-            return value if value.type == BOOL else builder.trunc(value, BOOL)
+        def place(array, at):
+            return element(ctx, builder, signature, args, array, at)
 
         def choice(array, at, otherwise):
             """What is not wanted is read elsewhere, where there is something."""
             wanted = builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
-            return wanted, builder.gep(data(array), [builder.select(wanted, at, otherwise)])
+            return wanted, place(array, builder.select(wanted, at, otherwise))
 
         vec = Vectors(builder, signature.args[0].dtype)
         a_row, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor = args[2], *args[6:]
         number = rows.type
         last = builder.sub(rows, ir.Constant(number, 1))
         inside = [builder.icmp_signed("<", ir.Constant(number, r), rows) for r in range(ROWS)]
-        places = [builder.select(inside[r], ir.Constant(number, r), last) for r in range(ROWS)]
-        first = builder.gep(data(0), [args[1]])
-        starts = [builder.gep(first, [builder.mul(a_row, place)]) for place in places]
-        sums = _sums(vec, _emit_sums(builder, vec, starts, builder.gep(data(3), [args[4]]), depth))
+        rows_read = [builder.select(inside[r], ir.Constant(number, r), last) for r in range(ROWS)]
+        first = place(0, args[1])
+        starts = [builder.gep(first, [builder.mul(a_row, row)]) for row in rows_read]
+        sums = _sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
         intercepts, gates = choice(3, intercept, args[4]), choice(5, gate, c_start)
         totals = [builder.extract_element(merged, ir.Constant(INT32, lane)) for merged, n in sums for lane in range(n)]
         for r, total in enumerate(totals):
             with builder.if_then(inside[r]):
                 at = builder.mul(c_row, ir.Constant(number, r))
-                _emit_end(builder, vec, total, builder.gep(data(5), [c_start]), at, flag(add), intercepts,
-                          flag(rectified), gates, factor)  # fmt: skip
+                _emit_end(builder, vec, total, place(5, c_start), at, as_flag(builder, add), intercepts,
+                          as_flag(builder, rectified), gates, factor)  # fmt: skip
         return ctx.get_dummy_value()
 
     i, boolean = types.intp, types.boolean

@@ -8,6 +8,8 @@ width is ever compiled anew:
 - `penalties` (float64): the strengths of its l1 and l2 terms, and the dropout rate of its *input*.
 """
 
+CACHE_LINE = 64  # bytes
+
 # columns of `layout`
 FAN_IN, FAN_OUT, COEF, INTERCEPT = 0, 1, 2, 3
 INPUT, INPUT_STRIDE = 4, 5  # what the layer multiplies: X or the hidden units before it, after dropout

@@ -4,27 +4,24 @@ The hash of `random.is_kept` in integer lanes as many as the number's lanes: an 
 exclusive or, a multiplication and a comparison for 16 float32 units.
 """
 
-import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper
-from .random import _GOLDEN_32, combine, drop_threshold
-from .simd import INT32, Vectors, ir, lanes_of
+from .random import GOLDEN_32, combine, drop_threshold, halves
+from .simd import INT32, Vectors, element, ir, lanes_of, splat
 
 
 def _emit_kept(vec, start, low, multiplier, threshold):
     """Mask of the units from `start` on that are kept."""
     builder = vec.builder
-    integers = ir.VectorType(INT32, vec.lanes)
 
     def everywhere(scalar):
-        first = builder.insert_element(ir.Constant(integers, ir.Undefined), scalar, ir.Constant(INT32, 0))
-        zeros = ir.Constant(ir.VectorType(INT32, vec.lanes), None)
-        return builder.shuffle_vector(first, ir.Constant(integers, ir.Undefined), zeros)
+        return splat(builder, scalar, vec.lanes)
 
-    golden = int(_GOLDEN_32)
-    steps = ir.Constant(integers, [ir.Constant(INT32, lane * golden % 2**32) for lane in range(vec.lanes)])
+    golden = int(GOLDEN_32)
+    multiples = [ir.Constant(INT32, lane * golden % 2**32) for lane in range(vec.lanes)]
+    steps = ir.Constant(ir.VectorType(INT32, vec.lanes), multiples)
     first = builder.add(builder.mul(builder.trunc(start, INT32), ir.Constant(INT32, golden)), low)
     bits = builder.add(everywhere(first), steps)
     bits = builder.xor(bits, builder.lshr(bits, everywhere(ir.Constant(INT32, 16))))
@@ -38,17 +35,11 @@ def _make_drop(whole):
     def drop(context, source, target, start, count, low, multiplier, threshold, scale):
         def emit(ctx, builder, signature, args):
             vec = Vectors(builder, signature.args[0].dtype)
-            source, target = (
-                builder.gep(ctx.make_array(signature.args[at])(ctx, builder, args[at]).data, [args[2]]) for at in (0, 1)
-            )
+            source, target = (element(ctx, builder, signature, args, array, args[2]) for array in (0, 1))
             mask = None if whole else vec.first_lanes(args[3])
-            values = vec.load(source) if whole else vec.masked_load(source, mask)
             kept = _emit_kept(vec, args[2], *args[4:7])
-            scaled = builder.select(kept, builder.fmul(values, vec.broadcast(args[7])), vec.zero)
-            if whole:
-                vec.store(scaled, target)
-            else:
-                vec.masked_store(scaled, target, mask)
+            scaled = builder.fmul(vec.load(source, mask), vec.broadcast(args[7]))
+            vec.store(builder.select(kept, scaled, vec.zero), target, mask)
             return ctx.get_dummy_value()
 
         i, u = types.intp, types.uint32
@@ -64,7 +55,7 @@ _drop_whole, _drop_part = _make_drop(True), _make_drop(False)
 def scale_row_by_mask(source, target, key, row, rate):
     """Inverted dropout of one row: target = source / (1 - rate) where kept, else 0."""
     row_key = combine(key, row)
-    low, multiplier = np.uint32(row_key), np.uint32(np.uint32(row_key >> np.uint64(32)) | np.uint32(1))
+    low, multiplier = halves(row_key)
     threshold, scale = drop_threshold(rate), target.dtype.type(1.0 / (1.0 - rate))
     n, lanes = len(source), lanes_of(source)
     n_whole = n // lanes * lanes

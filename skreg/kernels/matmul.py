@@ -32,7 +32,18 @@ from ._jit import helper, outlined
 from .dots import ROWS, dots
 from .outer import outer_product
 from .packing import pack_panel
-from .simd import BOOL, HAS_MASKS, VECTOR_BYTES, Vectors, emit_prefetch, ir, lanes_of
+from .simd import (
+    BOOL,
+    HAS_MASKS,
+    VECTOR_BYTES,
+    Vectors,
+    as_flag,
+    element,
+    emit_prefetch,
+    emit_sums,
+    ir,
+    lanes_of,
+)
 
 VECTORS = 2
 ROW_VECTORS = 8  # of a tile of one row
@@ -48,7 +59,7 @@ _COLUMNS_WORTH_A_COPY, _DEPTH_WORTH_A_COPY = 200, 96
 # Steps and flags for `product`. As plain literals each would be a type of its own to numba, and `product`
 # compiled once for every combination of them.
 NEXT, SET, ADD = np.int64(1), np.bool_(False), np.bool_(True)
-NONE, UNBOUNDED, RECTIFIED = np.int64(-1), np.bool_(False), np.bool_(True)
+NONE, UNBOUNDED = np.int64(-1), np.bool_(False)
 
 _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_BYTES // 8}
 
@@ -58,35 +69,21 @@ def panel_size(dtype, transposed=True):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
-def _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks):
-    """The loop over k. Returns the sums, row by row, with the builder behind the loop; B is masked if asked to."""
-    i64 = depth.type
+def _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks):
+    """The sums of a tile, row by row; B is masked if asked to."""
 
-    def constant(value):
-        return ir.Constant(i64, value)
+    def add_terms(k, places, sums):
+        a_at, b_at = places
+        shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
+        starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
+        right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
+        after = []
+        for r, a_row in enumerate(a_rows):
+            left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_row)])))
+            after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
+        return after
 
-    before = builder.block
-    loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    k, a_at, b_at = builder.phi(i64), builder.phi(i64), builder.phi(i64)
-    sums = [builder.phi(vec.type) for _ in range(len(a_rows) * vectors)]
-    places = [builder.gep(b, [builder.add(b_at, constant(v * vec.lanes))]) for v in range(vectors)]
-    right = [vec.masked_load(at, masks[v]) if masks else vec.load(at) for v, at in enumerate(places)]
-    after = []
-    for r, a_row in enumerate(a_rows):
-        left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_row)])))
-        after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
-    k_next = builder.add(k, constant(1))
-    for phi, step in ((k, k_next), (a_at, builder.add(a_at, a_col)), (b_at, builder.add(b_at, b_row))):
-        phi.add_incoming(constant(0), before)
-        phi.add_incoming(step, loop)
-    for phi, value in zip(sums, after, strict=True):
-        phi.add_incoming(vec.zero, before)
-        phi.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, done)
-    builder.position_at_end(done)
-    return after
+    return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
 
 
 def _emit_tile(builder, vec, n_rows, vectors, arguments):
@@ -109,7 +106,8 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
             emit_prefetch(builder, builder.gep(gate, [at]), to_write=False)
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
     a_rows = [builder.mul(a_row, at) for at in row]
-    sums = _emit_sums(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks if n_rows == 1 else None)
+    b_masks = masks if n_rows == 1 else [None] * vectors
+    sums = _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, b_masks)
 
     def masked(mask, flag):
         return builder.select(flag, mask, ir.Constant(mask.type, None))
@@ -117,7 +115,7 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
     # What is not wanted is not loaded, so that its pointers need not be valid.
     added = [masked(mask, add) for mask in masks]
     terms = [
-        vec.masked_load(builder.gep(intercepts, [shift]), masked(mask, has_intercepts))
+        vec.load(builder.gep(intercepts, [shift]), masked(mask, has_intercepts))
         for shift, mask in zip(shifts, masks, strict=True)
     ]
     floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
@@ -128,12 +126,12 @@ def _emit_tile(builder, vec, n_rows, vectors, arguments):
             with builder.if_then(inside[r]):
                 for v in range(vectors):
                     at = builder.add(builder.mul(c_row, constant(r)), shifts[v])
-                    total = builder.fadd(sums[r * vectors + v], vec.masked_load(builder.gep(c, [at]), added[v]))
+                    total = builder.fadd(sums[r * vectors + v], vec.load(builder.gep(c, [at]), added[v]))
                     total = vec.at_least(floor, builder.fadd(total, terms[v]))
                     if gated:
-                        opened = builder.fcmp_ordered(">", vec.masked_load(builder.gep(gate, [at]), masks[v]), vec.zero)
+                        opened = builder.fcmp_ordered(">", vec.load(builder.gep(gate, [at]), masks[v]), vec.zero)
                         total = builder.select(opened, builder.fmul(total, factors), vec.zero)
-                    vec.masked_store(total, builder.gep(c, [at]), masks[v])
+                    vec.store(total, builder.gep(c, [at]), masks[v])
 
     with builder.if_else(has_gate) as (then, otherwise):
         with then:
@@ -175,10 +173,7 @@ def _make_tile(n_rows, vectors):
     ):  # fmt: skip
         def emit(ctx, builder, signature, args):
             def pointer(array, at):
-                return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])
-
-            def flag(value):
-                return value if value.type == BOOL else builder.trunc(value, BOOL)
+                return element(ctx, builder, signature, args, array, at)
 
             def is_wanted(at):
                 return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
@@ -188,8 +183,8 @@ def _make_tile(n_rows, vectors):
             builder.call(
                 _tile_function(builder.module, vec, n_rows, vectors),
                 [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
-                 *args[10:13], flag(args[13]), pointer(14, intercept), is_wanted(intercept), flag(rectified),
-                 pointer(7, gate), is_wanted(gate), factor],
+                 *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
+                 as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor],
             )  # fmt: skip
             return ctx.get_dummy_value()
 

@@ -14,6 +14,7 @@ from .activations import add_intercepts_and_activate, multiply_by_derivative
 from .layout import (
     ACTIVITY_L1,
     ACTIVITY_L2,
+    CACHE_LINE,
     COEF,
     DELTA,
     DROPOUT,
@@ -32,7 +33,7 @@ from .losses import loss_and_gradient, squared_error
 from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .random import combine, drop_threshold, dropout_key, is_kept
-from .simd import CACHE_LINE, VECTOR_BYTES, lanes_of, prefetch
+from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .team import share
 from .views import part, set_zero
 

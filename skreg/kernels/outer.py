@@ -4,7 +4,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import outlined
-from .simd import Vectors, lanes_of
+from .simd import Vectors, element, lanes_of
 
 
 def _make_block(whole, gated):
@@ -17,19 +17,13 @@ def _make_block(whole, gated):
             mask = None if whole else vec.first_lanes(args[6])
 
             def place(array, at):
-                return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])
+                return element(ctx, builder, signature, args, array, at)
 
-            def load(pointer):
-                return vec.load(pointer) if whole else vec.masked_load(pointer, mask)
-
-            result = builder.fmul(vec.broadcast(args[0]), load(place(1, args[2])))
+            result = builder.fmul(vec.broadcast(args[0]), vec.load(place(1, args[2]), mask))
             if gated:
-                is_open = builder.fcmp_ordered(">", load(place(3, args[5])), vec.zero)
+                is_open = builder.fcmp_ordered(">", vec.load(place(3, args[5]), mask), vec.zero)
                 result = builder.select(is_open, result, vec.zero)
-            if whole:
-                vec.store(result, place(3, args[4]))
-            else:
-                vec.masked_store(result, place(3, args[4]), mask)
+            vec.store(result, place(3, args[4]), mask)
             return ctx.get_dummy_value()
 
         i = types.intp

@@ -4,7 +4,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper
-from .simd import Vectors, ir, lanes_of
+from .simd import Vectors, element, ir, lanes_of
 
 
 def _transposed(vec, rows):
@@ -32,13 +32,13 @@ def _copy_row(context, source, source_start, target, target_start, columns, vect
 
     def emit(ctx, builder, signature, args):
         vec = Vectors(builder, signature.args[0].dtype)
-        start = builder.gep(ctx.make_array(signature.args[0])(ctx, builder, args[0]).data, [args[1]])
-        to = builder.gep(ctx.make_array(signature.args[2])(ctx, builder, args[2]).data, [args[3]])
+        start = element(ctx, builder, signature, args, 0, args[1])
+        to = element(ctx, builder, signature, args, 2, args[3])
         columns = args[4]
         for v in range(vectors.literal_value):
             offset = ir.Constant(columns.type, v * vec.lanes)
             mask = vec.first_lanes(builder.sub(columns, offset))
-            vec.store(vec.masked_load(builder.gep(start, [offset]), mask), builder.gep(to, [offset]))
+            vec.store(vec.load(builder.gep(start, [offset]), mask), builder.gep(to, [offset]))
         return ctx.get_dummy_value()
 
     i = types.intp
@@ -58,18 +58,17 @@ def _make_transpose(whole):
             rows, columns = args[6:]
 
             def pointers(index):
-                array = ctx.make_array(signature.args[index])(ctx, builder, args[index])
                 start, step = args[index + 1], args[index + 2]
                 for i in range(vec.lanes):
                     offset = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-                    yield builder.gep(array.data, [offset])
+                    yield element(ctx, builder, signature, args, index, offset)
 
             def load(i, pointer):
                 if whole:
                     return vec.load(pointer)
                 is_there = builder.icmp_signed("<", ir.Constant(rows.type, i), rows)
                 count = builder.select(is_there, columns, ir.Constant(columns.type, 0))
-                return vec.masked_load(pointer, vec.first_lanes(count))
+                return vec.load(pointer, vec.first_lanes(count))
 
             square = _transposed(vec, [load(i, pointer) for i, pointer in enumerate(pointers(0))])
             for row, pointer in zip(square, pointers(3), strict=True):

@@ -18,7 +18,7 @@ SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
 _STEPS_AHEAD, _MANY = 24, 100_000
 
 _GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
-_GOLDEN_32 = np.uint32(0x9E3779B9)
+GOLDEN_32 = np.uint32(0x9E3779B9)
 
 
 @helper
@@ -71,8 +71,14 @@ def drop_threshold(rate):
 
 
 @helper
+def halves(row_key):
+    """(what a row adds, what it multiplies by), of its key `combine(dropout_key(...), row)`."""
+    return np.uint32(row_key), np.uint32(np.uint32(row_key >> np.uint64(32)) | np.uint32(1))
+
+
+@helper
 def is_kept(row_key, unit, threshold):
-    """Whether a unit survives dropout in the row whose key is `combine(dropout_key(...), row)`."""
-    x = np.uint32(np.uint32(unit) * _GOLDEN_32 + np.uint32(row_key))
-    multiplier = np.uint32(row_key >> np.uint64(32)) | np.uint32(1)
+    """Whether a unit of a row survives dropout."""
+    low, multiplier = halves(row_key)
+    x = np.uint32(np.uint32(unit) * GOLDEN_32 + low)
     return np.uint32((x ^ (x >> np.uint32(16))) * multiplier) >= threshold

@@ -13,7 +13,6 @@ from numba.extending import intrinsic
 
 INT32 = ir.IntType(32)
 BOOL = ir.IntType(1)
-CACHE_LINE = 64  # bytes
 
 
 def _features():
@@ -47,6 +46,51 @@ def emit_prefetch(builder, pointer, *, to_write):
     builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 3, 1))])
 
 
+def element(ctx, builder, signature, args, array, at):
+    """Pointer to an element of the array that is argument number `array` of an intrinsic."""
+    return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])
+
+
+def as_flag(builder, value):
+    """A boolean argument, which numba may hand over as a byte, as one bit."""
+    return value if value.type == BOOL else builder.trunc(value, BOOL)
+
+
+def splat(builder, scalar, lanes):
+    """A vector of one number of any type."""
+    kind = ir.VectorType(scalar.type, lanes)
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(INT32, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, lanes), None))
+
+
+def emit_sums(vec, count, step, strides, n_sums, add_terms):
+    """A loop over k = 0, step, 2 step, ... < count. Returns `n_sums` vectors, with the builder behind the loop.
+
+    `add_terms(k, places, sums)` emits one round and returns the sums after it; `places` are 0 at first
+    and move by `strides`. count > 0.
+    """
+    builder, integer = vec.builder, count.type
+    before = builder.block
+    loop, done = builder.append_basic_block("depth"), builder.append_basic_block("store")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k, *places = [builder.phi(integer) for _ in range(1 + len(strides))]
+    sums = [builder.phi(vec.type) for _ in range(n_sums)]
+    after = add_terms(k, places, sums)
+    following = builder.add(k, ir.Constant(integer, step))
+    moved = [builder.add(place, stride) for place, stride in zip(places, strides, strict=True)]
+    zero = ir.Constant(integer, 0)
+    changes = [(phi, zero, value) for phi, value in zip([k, *places], [following, *moved], strict=True)]
+    changes += [(phi, vec.zero, value) for phi, value in zip(sums, after, strict=True)]
+    for phi, first, value in changes:
+        phi.add_incoming(first, before)
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+    builder.position_at_end(done)
+    return after
+
+
 class Vectors:
     """Emits operations on vectors of one element type with one builder."""
 
@@ -57,7 +101,6 @@ class Vectors:
         self.lanes = 8 * VECTOR_BYTES // self.bits
         self.type = ir.VectorType(self.element, self.lanes)
         self.zero = ir.Constant(self.type, None)
-        self._undefined = ir.Constant(self.type, ir.Undefined)
 
     def scalar(self, value):
         return ir.Constant(self.element, value)
@@ -66,15 +109,32 @@ class Vectors:
         """A vector of one number."""
         return ir.Constant(self.type, [self.scalar(float(value))] * self.lanes)
 
-    def load(self, pointer):
-        return self.builder.load(
-            self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
-        )
+    def load(self, pointer, mask=None):
+        """A vector of memory; with a mask zero elsewhere, and memory outside the mask is not touched."""
+        pointer = self.builder.bitcast(pointer, self.type.as_pointer())
+        if mask is None:
+            return self.builder.load(pointer, align=self.bits // 8)
+        return self._masked("load", self.type, [pointer, self._alignment, mask, self.zero])
 
-    def store(self, value, pointer):
-        self.builder.store(
-            value, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.bits // 8
+    def store(self, value, pointer, mask=None):
+        """All lanes, or those of a mask."""
+        pointer = self.builder.bitcast(pointer, self.type.as_pointer())
+        if mask is None:
+            self.builder.store(value, pointer, align=self.bits // 8)
+        else:
+            self._masked("store", ir.VoidType(), [value, pointer, self._alignment, mask])
+
+    @property
+    def _alignment(self):
+        return ir.Constant(INT32, self.bits // 8)
+
+    def _masked(self, name, result, arguments):
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(result, [argument.type for argument in arguments]),
+            f"llvm.masked.{name}.v{self.lanes}f{self.bits}.p0",
         )
+        return self.builder.call(function, arguments)
 
     def shuffle(self, first, second, lanes):
         """Lanes of two vectors one after the other, chosen by number."""
@@ -82,9 +142,7 @@ class Vectors:
         return self.builder.shuffle_vector(first, second, mask)
 
     def broadcast(self, scalar):
-        first = self.builder.insert_element(self._undefined, scalar, ir.Constant(INT32, 0))
-        lanes = ir.Constant(ir.VectorType(INT32, self.lanes), None)
-        return self.builder.shuffle_vector(first, self._undefined, lanes)
+        return splat(self.builder, scalar, self.lanes)
 
     def fma(self, a, b, c):
         """a * b + c, rounded once where the processor has an instruction for that.
@@ -148,37 +206,7 @@ class Vectors:
         """Mask of the lanes below `count` (an i64, any sign)."""
         integers = ir.VectorType(count.type, self.lanes)
         index = ir.Constant(integers, [ir.Constant(count.type, i) for i in range(self.lanes)])
-        one = self.builder.insert_element(
-            ir.Constant(integers, ir.Undefined), count, ir.Constant(INT32, 0)
-        )
-        counts = self.builder.shuffle_vector(
-            one,
-            ir.Constant(integers, ir.Undefined),
-            ir.Constant(ir.VectorType(INT32, self.lanes), None),
-        )
-        return self.builder.icmp_signed("<", index, counts)
-
-    def _masked(self, name, result, arguments):
-        pointer = self.type.as_pointer()
-        mask = ir.VectorType(BOOL, self.lanes)
-        kinds = {"load": [pointer, INT32, mask, self.type], "store": [self.type, pointer, INT32, mask]}
-        function = cgutils.get_or_insert_function(
-            self.builder.module,
-            ir.FunctionType(result, kinds[name]),
-            f"llvm.masked.{name}.v{self.lanes}f{self.bits}.p0",
-        )
-        return self.builder.call(function, arguments)
-
-    def masked_load(self, pointer, mask):
-        """The masked lanes of memory, zero elsewhere; memory outside the mask is not touched."""
-        pointer = self.builder.bitcast(pointer, self.type.as_pointer())
-        align = ir.Constant(INT32, self.bits // 8)
-        return self._masked("load", self.type, [pointer, align, mask, self.zero])
-
-    def masked_store(self, value, pointer, mask):
-        pointer = self.builder.bitcast(pointer, self.type.as_pointer())
-        align = ir.Constant(INT32, self.bits // 8)
-        self._masked("store", ir.VoidType(), [value, pointer, align, mask])
+        return self.builder.icmp_signed("<", index, splat(self.builder, count, self.lanes))
 
 
 @intrinsic
@@ -197,8 +225,7 @@ def prefetch(context, array, at):
     """Bring an element's cache line near; any place will do, there or not."""
 
     def emit(ctx, builder, signature, args):
-        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
-        emit_prefetch(builder, builder.gep(data, [args[1]]), to_write=False)
+        emit_prefetch(builder, element(ctx, builder, signature, args, 0, args[1]), to_write=False)
         return ctx.get_dummy_value()
 
     return types.void(array, types.intp), emit

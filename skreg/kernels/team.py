@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import helper
+from .simd import element
 
 # A member that waits longer than some 50 microseconds gives its core away: another process may need it,
 # perhaps even the member that is waited for.
@@ -25,14 +26,10 @@ _SPINS = 1000
 _HAS_YIELD = sys.platform != "win32"
 
 
-def _pointer(ctx, builder, signature, args):
-    return builder.gep(ctx.make_array(signature.args[0])(ctx, builder, args[0]).data, [args[1]])
-
-
 @intrinsic
 def _atomic_add(context, array, index, value):
     def emit(ctx, builder, signature, args):
-        return builder.atomic_rmw("add", _pointer(ctx, builder, signature, args), args[2], "seq_cst")
+        return builder.atomic_rmw("add", element(ctx, builder, signature, args, 0, args[1]), args[2], "seq_cst")
 
     return types.int64(array, types.intp, types.int64), emit
 
@@ -40,7 +37,7 @@ def _atomic_add(context, array, index, value):
 @intrinsic
 def _atomic_load(context, array, index):
     def emit(ctx, builder, signature, args):
-        return builder.load_atomic(_pointer(ctx, builder, signature, args), "seq_cst", 8)
+        return builder.load_atomic(element(ctx, builder, signature, args, 0, args[1]), "seq_cst", 8)
 
     return types.int64(array, types.intp), emit
 
