@@ -14,10 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
 from ._network import flat, pack, units_of, unpack
-from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
+from ._spec import ACTIVATIONS, OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
 from ._warn import warn
 from .exceptions import DivergenceError
-from .kernels import layout as code
 from .kernels._collector import load_kernels
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -44,7 +43,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", _COUNT],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
         "alpha": [_NON_NEGATIVE, "array-like"],
@@ -246,7 +245,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self.n_outputs_ = spec.layer_units[-1]
         self.n_layers_ = len(spec.layer_units)
         self.out_activation_ = OUT_ACTIVATIONS[loss]
-        self._fitted_activation = self.activation
+        self._fitted_activations = spec.activations
 
     def _draw_seeds(self, rng):
         """Seeds of the validation split and of shuffling and dropout; they stay for warm starts."""
@@ -255,8 +254,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _initialize(self, spec, rng, dtype):
         """Glorot & Bengio (2010), as in scikit-learn; a linear model starts from zero."""
         self.coefs_, self.intercepts_ = [], []
-        for fan_in, fan_out in zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True):
-            factor = 0.0 if spec.is_linear else 2.0 if self.activation == "logistic" else 6.0
+        activations = [*spec.activations, *spec.activations[-1:]] or [None]
+        for fan_in, fan_out, activation in zip(spec.layer_units[:-1], spec.layer_units[1:], activations, strict=True):
+            factor = 0.0 if spec.is_linear else 2.0 if activation == "logistic" else 6.0
             bound = np.sqrt(factor / (fan_in + fan_out))
             self.coefs_.append(rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
             self.intercepts_.append(rng.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
@@ -412,16 +412,16 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         is_plain = self._is_plain(X)
         X = X if is_plain else self._validate_rows(X)
         load_kernels()
-        spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activation_at_fit())
-        link = self._link_code() if linked else code.NO_LINK
+        spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activations_at_fit())
+        link = self._link() if linked else None
         prediction, is_finite = predict(spec, flat(self.coefs_, self.intercepts_), X, link)
         if is_plain and not is_finite:
             self._validate_rows(X)
         return prediction
 
     @abstractmethod
-    def _link_code(self):
-        """Code of the function from raw predictions to means or probabilities."""
+    def _link(self):
+        """Name of the function from raw predictions to means or probabilities, or None."""
 
     def _is_plain(self, X):
         """Whether there is nothing to validate but that all is finite: then one row takes no longer than it must."""
@@ -433,8 +433,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _validate_rows(self, X):
         return validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
 
-    def _activation_at_fit(self):
-        return getattr(self, "_fitted_activation", self.activation)
+    def _activations_at_fit(self):
+        """Of the hidden layers; those of the parameters where the network was not made by `fit`."""
+        return getattr(self, "_fitted_activations", self.activation)
 
     def _full_batch(self, X, y, sample_weight):
         """The objective on these data with the current penalties, and the fitted parameters."""
@@ -446,7 +447,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         target, n_outputs, _ = self._validate_target(y, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
-        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss, self._activation_at_fit())
+        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss, self._activations_at_fit())
         load_kernels()
         batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
         return batch, pack(self.coefs_, self.intercepts_, np.float64)

@@ -10,8 +10,8 @@ from .kernels import layout as code
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
 
 
-def evaluate(spec, params, dataset, prediction=None, *, link=code.NO_LINK, losses=True):
-    """(mean loss, mean activity penalty) at `params`; fills `prediction`, by a link, if given.
+def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
+    """(mean loss, mean activity penalty) at `params`; fills `prediction`, by the link of that name, if given.
 
     Without `losses`, what is returned is not finite if X is not.
 
@@ -19,10 +19,14 @@ def evaluate(spec, params, dataset, prediction=None, *, link=code.NO_LINK, losse
     `params` and `prediction` must have one dtype.
     """
     from .kernels.entry import evaluate as kernel
+    from .kernels.links import link_stage
+    from .kernels.losses import loss_stage
 
     spec = spec.without_dropout()
     dtype, n_samples = params.dtype, dataset.n_samples
     total = np.zeros(2)
+    n_columns = 0 if prediction is None else prediction.shape[1]
+    loss = loss_stage(spec.loss, dtype) if losses else code.NOWHERE
     with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
         workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
         for rows, block in dataset.blocks(dtype):
@@ -30,9 +34,9 @@ def evaluate(spec, params, dataset, prediction=None, *, link=code.NO_LINK, losse
             out = np.empty(0, dtype) if prediction is None else prediction[rows].reshape(-1)
             terms = np.zeros(2 * -(-block.n_samples // workspace.capacity))
             team.run(
-                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples), link, out, params,
-                workspace.layout, spec.penalties, spec.activation, spec.loss, workspace.capacity, terms,
-                workspace.work, workspace.row_terms, workspace.panels,
+                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples),
+                link_stage(link, dtype), n_columns, out, params, workspace.layout, spec.penalties, loss,
+                workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
             total += terms.reshape(-1, 2).sum(axis=0)
     return total / n_samples
@@ -41,10 +45,10 @@ def evaluate(spec, params, dataset, prediction=None, *, link=code.NO_LINK, losse
 def predict(spec, params, X, link):
     """(predictions, whether X may be finite).
 
-    Predictions have the shape (n_samples, n_outputs), or 2 columns for TWO_CLASSES_LINK, and the wider dtype.
+    Predictions have the shape (n_samples, n_outputs), or 2 columns by the link 'two_classes', and the wider dtype.
     """
     dtype = np.result_type(params.dtype, X.dtype)
-    n_columns = 2 if link == code.TWO_CLASSES_LINK else spec.layer_units[-1]
+    n_columns = 2 if link == "two_classes" else spec.layer_units[-1]
     out = np.empty((X.shape[0], n_columns), dtype)
     dataset = Dataset.make(X, np.empty((X.shape[0], 0), X.dtype))
     inputs = evaluate(spec, params.astype(dtype, copy=False), dataset, out, link=link, losses=False)

@@ -96,14 +96,14 @@ def _stride(width, itemsize):
 
 
 def _keeps_clean(spec):
-    """For each layer, whether its input is needed before dropout as well: relu's derivative is seen after it."""
+    """For each layer, whether its input is needed before dropout as well: for its activity penalty."""
     has_activity = spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
-    is_needed = np.append(False, has_activity[:-1] | (spec.activation != code.RELU))
+    is_needed = np.append(False, has_activity[:-1])
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, keeps_clean, capacity, itemsize, sparse):
+def _make_layout(layer_units, activations, keeps_clean, capacity, itemsize, sparse, forward_only):
     """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
@@ -118,6 +118,8 @@ def _make_layout(layer_units, keeps_clean, capacity, itemsize, sparse):
         row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
         row[code.COEF], row[code.INTERCEPT] = offsets(layer_units)[0][layer]
         row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = _stride(fan_in, itemsize), _stride(fan_out, itemsize)
+        row[code.ACTIVATION] = activations[layer] if layer < n_layers - 1 else code.IDENTITY
+        row[code.SLOPE] = code.NOWHERE
     if not sparse:
         table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
     for layer in range(1, n_layers):
@@ -126,6 +128,8 @@ def _make_layout(layer_units, keeps_clean, capacity, itemsize, sparse):
             table[layer, code.INPUT] = take(table[layer, code.INPUT_STRIDE])
     for layer in range(n_layers):
         table[layer, code.DELTA] = take(table[layer, code.OUTPUT_STRIDE])
+        if not forward_only and table[layer, code.ACTIVATION] not in (code.IDENTITY, code.RELU):
+            table[layer, code.SLOPE] = take(table[layer, code.OUTPUT_STRIDE])
     table[-1, code.OUTPUT] = table[-1, code.DELTA]
     return table, int(size)
 
@@ -145,11 +149,14 @@ class Workspace:
     """
 
     def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False):
+        from .kernels.activations import activation_code
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        itemsize = np.dtype(dtype).itemsize
-        self.layout, size = _make_layout(spec.layer_units, _keeps_clean(spec), capacity, itemsize, sparse)
+        activations = tuple([activation_code(name, dtype) for name in spec.activations])
+        self.layout, size = _make_layout(
+            spec.layer_units, activations, _keeps_clean(spec), capacity, np.dtype(dtype).itemsize, sparse, forward_only
+        )
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)

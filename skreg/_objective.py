@@ -106,6 +106,7 @@ class FullBatch:
     def data_terms(self, params):
         """(mean loss, mean activity penalty, gradient of their sum)."""
         from .kernels.entry import loss_gradient
+        from .kernels.losses import loss_stage
 
         workspace, spec, n_rows = self._workspace, self.spec, len(self.rows)
         flat = aligned_empty(len(params), np.float64)
@@ -115,8 +116,9 @@ class FullBatch:
         total = np.zeros(2)
         for arguments, rows in self._blocks():
             total += self._team.run(
-                loss_gradient, *arguments, rows, flat, gradient, workspace.layout, spec.penalties, spec.activation,
-                spec.loss, workspace.capacity, 1.0 / n_rows, workspace.work, workspace.row_terms, workspace.panels,
+                loss_gradient, *arguments, rows, flat, gradient, workspace.layout, spec.penalties,
+                loss_stage(spec.loss, np.float64), workspace.capacity, 1.0 / n_rows, workspace.work,
+                workspace.row_terms, workspace.panels,
             )  # fmt: skip
         return total[0] / n_rows, total[1] / n_rows, gradient
 

@@ -4,7 +4,7 @@ Everything that can be refused without looking at the data's values is refused h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Integral, Real
 
@@ -13,18 +13,7 @@ import numpy as np
 from ._compat import InvalidParameterError
 from .kernels import layout as code
 
-ACTIVATION_CODES = {
-    "identity": code.IDENTITY,
-    "logistic": code.LOGISTIC,
-    "tanh": code.TANH,
-    "relu": code.RELU,
-}
-LOSS_CODES = {
-    "squared_error": code.SQUARED_ERROR,
-    "poisson": code.POISSON,
-    "binary_log_loss": code.BINARY_LOG_LOSS,
-    "multinomial_log_loss": code.MULTINOMIAL_LOG_LOSS,
-}
+ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 OUT_ACTIVATIONS = {
     "squared_error": "identity",
     "poisson": "exp",
@@ -37,13 +26,13 @@ OUT_ACTIVATIONS = {
 class Spec:
     """What is trained: the shape of the network and its objective.
 
-    `penalties` has one row a layer and the columns of `kernels.layout`; the dropout rate of a layer is
-    that of its input.
+    `activations` has one name for each hidden layer, `penalties` one row for each layer of weights, with
+    the columns of `kernels.layout`; the dropout rate of a layer is that of its input.
     """
 
     layer_units: tuple
-    activation: int
-    loss: int
+    activations: tuple
+    loss: str
     penalties: np.ndarray
 
     @property
@@ -63,7 +52,7 @@ class Spec:
             return self
         penalties = self.penalties.copy()
         penalties[:, code.DROPOUT] = 0.0
-        return Spec(self.layer_units, self.activation, self.loss, penalties)
+        return replace(self, penalties=penalties)
 
 
 def hidden_units(hidden_layer_sizes):
@@ -143,18 +132,32 @@ def _refuse_contradictions(estimator, n_hidden, table):
         )
 
 
+def activations_of(activation, n_hidden):
+    """`activation`, a name or a sequence with one name for each hidden layer, as a tuple of `n_hidden` names."""
+    names = [activation] * n_hidden if isinstance(activation, str) else list(activation)
+    if len(names) != n_hidden:
+        raise InvalidParameterError(
+            f"activation must be a name or have one entry for each of the {n_hidden} hidden layers, got {activation!r}."
+        )
+    for name in [activation] if isinstance(activation, str) else names:
+        if name not in ACTIVATIONS:
+            raise InvalidParameterError(f"activation must be one of {list(ACTIVATIONS)}, got {name!r}.")
+    return tuple(names)
+
+
 def make_spec(estimator, layer_units, loss, activation=None):
     """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties."""
+    n_hidden = len(layer_units) - 2
     return Spec(
         layer_units=tuple(layer_units),
-        activation=ACTIVATION_CODES[activation or estimator.activation],
-        loss=LOSS_CODES[loss],
-        penalties=make_penalties(estimator, len(layer_units) - 2),
+        activations=activations_of(activation or estimator.activation, n_hidden),
+        loss=loss,
+        penalties=make_penalties(estimator, n_hidden),
     )
 
 
 @lru_cache(maxsize=256)
 def prediction_spec(layer_units, activation):
-    """Specification that is enough for a forward pass."""
+    """Specification that is enough for a forward pass; `activation` must be hashable."""
     table = np.zeros((len(layer_units) - 1, code.N_PENALTIES))
-    return Spec(layer_units, ACTIVATION_CODES[activation], code.SQUARED_ERROR, table)
+    return Spec(layer_units, activations_of(activation, len(layer_units) - 2), "squared_error", table)

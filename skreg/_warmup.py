@@ -3,7 +3,7 @@
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 from scipy import sparse
@@ -52,6 +52,9 @@ def prepare(dtypes=DTYPES):
     load_kernels()
     known = set()
     for dtype in dtypes:
+        for record in chain.from_iterable(_prepare_stage(stage, dtype) for stage in stages()):
+            known.add(record[:2])
+            yield record
         for use in _uses(dtype):
             with _recorded() as records, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # so few epochs do not converge
@@ -63,6 +66,16 @@ def prepare(dtypes=DTYPES):
         yield *name, 0.0, READY
 
 
+def _prepare_stage(stage, dtype):
+    """A record of each version of a stage that a fit on a dtype may need; a full-batch solver works in float64."""
+    for needed in dict.fromkeys([np.dtype(dtype), np.dtype(np.float64)]):
+        if needed not in stage.dispatchers:
+            start = time.perf_counter()
+            stage.address(needed)
+            was_loaded = sum(stage.dispatchers[needed].stats.cache_hits.values()) > 0
+            yield stage.name, needed.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED
+
+
 def kernels():
     """The compiled functions that Python calls."""
     from .kernels._jit import ENTRIES
@@ -70,9 +83,17 @@ def kernels():
     return [kernel for kernel in ENTRIES if kernel.__module__.startswith("skreg.")]
 
 
+def stages():
+    """The functions that kernels call by address."""
+    from .kernels import activations, links, losses
+
+    return [stage for module in (activations, losses, links) for stage in module.STAGES.values()]
+
+
 def ready_kernels():
     """{(name, dtype)} of what this process has machine code of."""
-    return {(kernel.__name__, dtype_of(signature)) for kernel in kernels() for signature in kernel.signatures}
+    entries = {(kernel.__name__, dtype_of(signature)) for kernel in kernels() for signature in kernel.signatures}
+    return entries | {(stage.name, dtype.name) for stage in stages() for dtype in stage.dispatchers}
 
 
 def dtype_of(signature):
@@ -83,13 +104,18 @@ def dtype_of(signature):
 
 def cache_errors():
     """{folder: error} of those kernels whose machine code could not be written."""
-    caches = [kernel._cache for kernel in kernels()]
+    caches = [dispatcher._cache for dispatcher in _dispatchers()]
     return {cache.cache_path: cache.error for cache in caches if getattr(cache, "error", None) is not None}
 
 
 def cache_folders():
     """Where machine code is kept, without those who cannot keep any."""
-    return sorted({kernel.stats.cache_path for kernel in kernels() if kernel.stats.cache_path} - cache_errors().keys())
+    folders = {dispatcher.stats.cache_path for dispatcher in _dispatchers()} - {None}
+    return sorted(folders - cache_errors().keys())
+
+
+def _dispatchers():
+    return [*kernels(), *(dispatcher for stage in stages() for dispatcher in stage.dispatchers.values())]
 
 
 def _checked(dtype):

@@ -13,7 +13,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from ._base import BaseMLP, _is_stochastic
 from ._compat import StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
-from .kernels import layout as code
 
 
 @shared_docs(
@@ -235,10 +234,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         return np.log(self.predict_proba(X))
 
-    def _link_code(self):
+    def _link(self):
         if self._multilabel:
-            return code.LOGISTIC_LINK
-        return code.SOFTMAX_LINK if self.out_activation_ == "softmax" else code.TWO_CLASSES_LINK
+            return "logistic"
+        return "softmax" if self.out_activation_ == "softmax" else "two_classes"
 
     def _decide(self, raw):
         """Labels of a raw prediction."""

@@ -8,7 +8,6 @@ from sklearn.utils import column_or_1d
 from ._base import BaseMLP
 from ._compat import StrOptions
 from ._docs import shared_docs
-from .kernels import layout as code
 
 
 @shared_docs(
@@ -156,8 +155,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         mean = self._raw_predict(X, linked=True)
         return mean.ravel() if mean.shape[1] == 1 else mean
 
-    def _link_code(self):
-        return code.EXP_LINK if self.out_activation_ == "exp" else code.NO_LINK
+    def _link(self):
+        return "exp" if self.out_activation_ == "exp" else None
 
     def _loss_parameter(self):
         return self.loss

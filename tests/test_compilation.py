@@ -263,7 +263,7 @@ def test_a_read_only_install_without_a_home_does_not_stop_a_fit(warm, tmp_path):
 # A kernel of one line ------------------------------------------------------------------------------------------------
 
 ONE_LINE = """
-from skreg.kernels._jit import SOURCE_STAMP, entry, helper
+from skreg.kernels._jit import entry, helper
 
 
 @helper
@@ -272,7 +272,7 @@ def twice(x):
 
 
 @entry
-def kernel(x, stamp=SOURCE_STAMP):
+def kernel(x):
     return twice(x) + 1
 """
 

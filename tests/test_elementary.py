@@ -11,7 +11,7 @@ import pytest
 from numba import njit
 from scipy import special
 
-from skreg.kernels import _jit, activations, elementary, layout, losses
+from skreg.kernels import _jit, activations, elementary, losses, stages
 from skreg.kernels.simd import VECTOR_BYTES
 
 from . import reference
@@ -241,34 +241,44 @@ def test_loops_are_vectorised(name, dtype):
 
 WIDTHS = [1, 3, 8, 37]
 widths = pytest.mark.parametrize("width", WIDTHS)
-ACTIVATION_CODES = {
-    "identity": layout.IDENTITY, "logistic": layout.LOGISTIC, "tanh": layout.TANH, "relu": layout.RELU
-}  # fmt: skip
-LOSS_CODES = {
-    "squared_error": layout.SQUARED_ERROR, "poisson": layout.POISSON, "binary_log_loss": layout.BINARY_LOG_LOSS,
-    "multinomial_log_loss": layout.MULTINOMIAL_LOG_LOSS,
-}  # fmt: skip
+activation_names = pytest.mark.parametrize("activation", sorted(activations.STAGES))
+loss_names = pytest.mark.parametrize("loss", sorted(losses.STAGES))
 
 
 @njit(**_jit._OPTIONS)
-def _activate(row, intercepts, code):
-    activations.add_intercepts_and_activate(row, intercepts, code)
+def _call(stage, arguments):
+    stages.call_stage(stage, arguments)
 
 
-@njit(**_jit._OPTIONS)
-def _loss(y, raw, code):
-    return losses.loss_and_gradient(y, raw, len(raw), code)
+def _address(array):
+    return array.ctypes.data
+
+
+def _loss(name, y, raw):
+    """The loss of one row; `raw` becomes its gradient."""
+    row, loss = np.zeros(1, np.int64), np.zeros(1)
+    data, one_row = (_address(y), len(y), stages.NO_ADDRESS), (_address(row), 1, _address(raw), 0, len(raw))
+    _call(losses.loss_stage(name, raw.dtype), (*data, *one_row, _address(loss), 1.0))
+    return loss[0]
 
 
 @dtypes
 @widths
-@pytest.mark.parametrize("activation", ACTIVATION_CODES)
+@activation_names
 def test_rows_of_activations(activation, width, dtype):
-    rng = np.random.default_rng(0)
-    row, intercepts = (3 * rng.normal(size=width).astype(dtype) for _ in range(2))
-    expected = reference.ACTIVATIONS[activation][0]((row + intercepts).astype(np.float64))
-    _activate(row, intercepts, ACTIVATION_CODES[activation])
-    np.testing.assert_allclose(row, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+    """Two rows of a wider matrix, with their slopes and without, and nothing beside them."""
+    z = 3 * np.random.default_rng(0).normal(size=(2, width + 1)).astype(dtype)
+    expected = [f(z[:, :width].astype(np.float64)) for f in reference.ACTIVATIONS[activation]]
+    values, slopes, alone = z.copy(), np.full_like(z, 7), z.copy()
+    stage = activations.activation_code(activation, dtype)
+    _call(stage, (_address(values), _address(slopes), z.strides[0], 2, width))
+    _call(stage, (_address(alone), stages.NO_ADDRESS, z.strides[0], 2, width))
+    np.testing.assert_allclose(values[:, :width], expected[0], rtol=4 * np.finfo(dtype).eps, atol=0)
+    # Where a slope is small it is a difference of numbers of order 1.
+    np.testing.assert_allclose(slopes[:, :width], expected[1], rtol=0, atol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(alone, values)
+    np.testing.assert_array_equal(values[:, width], z[:, width])
+    np.testing.assert_array_equal(slopes[:, width], 7)
 
 
 def _targets(loss, width, dtype):
@@ -285,12 +295,12 @@ def _targets(loss, width, dtype):
 @dtypes
 @widths
 @pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
-@pytest.mark.parametrize("loss", LOSS_CODES)
+@loss_names
 def test_rows_of_losses(loss, scale, width, dtype):
     y = _targets(loss, width, dtype)
     raw = (scale * np.random.default_rng(2).uniform(-1, 1, width)).astype(dtype)
     expected, gradient = (a[0] for a in reference.LOSSES[loss](y[None].astype(float), raw[None].astype(float)))
-    found = _loss(y, raw, LOSS_CODES[loss])
+    found = _loss(loss, y, raw)
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=4 * eps)
     np.testing.assert_allclose(raw, gradient, rtol=8 * eps, atol=4 * eps)
@@ -299,18 +309,18 @@ def test_rows_of_losses(loss, scale, width, dtype):
 @dtypes
 @widths
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("loss", LOSS_CODES)
+@loss_names
 def test_a_raw_prediction_that_is_not_finite_makes_the_loss_so(loss, bad, width, dtype):
     """That is how a diverging fit is recognised."""
     y = _targets(loss, width, dtype)
     for place in range(width):
         raw = np.zeros(width, dtype)
         raw[place] = bad
-        assert not np.isfinite(_loss(y, raw, LOSS_CODES[loss]))
+        assert not np.isfinite(_loss(loss, y, raw))
 
 
 def test_logits_of_saturated_labels_keep_their_loss_in_float32():
     """log(1 + exp -20), not the difference of two numbers near 20."""
     for y, f in ((1.0, 20.0), (0.0, -20.0)):
-        found = _loss(np.array([y], np.float32), np.array([f], np.float32), layout.BINARY_LOG_LOSS)
+        found = _loss("binary_log_loss", np.array([y], np.float32), np.array([f], np.float32))
         assert found == pytest.approx(np.log1p(np.exp(-20.0)), rel=1e-6)

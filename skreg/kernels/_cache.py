@@ -78,6 +78,12 @@ class _LeanResults(CompileResultCacheImpl):
 class ForgivingCache(FunctionCache):
     """numba's cache, except that a broken or unwritable file is no reason to stop a fit.
 
+    Parameters
+    ----------
+    function : function
+    stamp : hashable
+        What must be the same for machine code to be used again, beside what numba looks at.
+
     Attributes
     ----------
     error : Exception or None
@@ -86,13 +92,16 @@ class ForgivingCache(FunctionCache):
 
     _impl_class = _LeanResults
 
-    def __init__(self, function):
+    def __init__(self, function, stamp):
         super().__init__(function)
-        self.error = None
+        self._stamp, self.error = stamp, None
         first = _FirstChoice.from_function(function, inspect.getfile(function))
         path = self.cache_path if first is None else first.get_cache_path()
-        stamp = self._impl.locator.get_source_stamp()
-        self._read_only = IndexDataCacheFile(path, self._impl.filename_base, stamp)
+        source_stamp = self._impl.locator.get_source_stamp()
+        self._read_only = IndexDataCacheFile(path, self._impl.filename_base, source_stamp)
+
+    def _index_key(self, sig, codegen):
+        return *super()._index_key(sig, codegen), self._stamp
 
     def load_overload(self, sig, target_context):
         with collector_paused():

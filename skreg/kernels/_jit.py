@@ -2,8 +2,8 @@
 
 Only the few *entry* kernels that Python calls are cached on disk, each with its helpers inside: that
 is faster to compile and to load than a cache file for each helper. numba looks only at the file of a
-cached function, not at those of its helpers, so every entry takes a last argument whose default is a
-hash of all kernel sources: it is part of the signature, so that an edited helper is a new signature.
+cached function, not at those of its helpers, so a hash of all kernel sources is part of the key under
+which machine code is kept: with an edited helper it is another key.
 """
 
 import hashlib
@@ -58,10 +58,19 @@ ENTRIES = []  # all that `entry` has decorated
 
 def entry(function):
     """Compile `function` at its first call and keep the machine code on disk where that is possible."""
-    dispatcher = njit(**_OPTIONS, no_cfunc_wrapper=True)(function)
+    dispatcher = _cached(njit(**_OPTIONS, no_cfunc_wrapper=True)(function))
+    ENTRIES.append(dispatcher)
+    return dispatcher
+
+
+def stage(function):
+    """The same for a function that entries call by address, see stages.py."""
+    return _cached(njit(**_OPTIONS)(function))
+
+
+def _cached(dispatcher):
     try:
-        dispatcher._cache = ForgivingCache(function)
+        dispatcher._cache = ForgivingCache(dispatcher.py_func, SOURCE_STAMP)
     except RuntimeError:  # numba knows no folder for this file: compile in each process
         pass
-    ENTRIES.append(dispatcher)
     return dispatcher

@@ -89,6 +89,7 @@ def maximum(context, x, y):
 
 
 _ZERO, _ONE, _TWO = _constant(0.0), _constant(1.0), _constant(2.0)
+one = _ONE
 _HALF, _MINUS_TWO = _constant(0.5), _constant(-2.0)
 _INFINITY = _constant(math.inf)
 

@@ -8,6 +8,7 @@ y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices 
 weights : sample weights with mean 1, or empty for equal ones
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts; layout, penalties : see layout.py
+loss, link : addresses of their stages, see stages.py
 work : scratch; the layout's buffers hold as many rows as a batch or block
 row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
@@ -17,15 +18,15 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 import math
 
-from ._jit import SOURCE_STAMP, entry, helper
+from ._jit import entry, helper
 from .descent import descend
-from .layout import BETA_1, BETA_2, FAN_OUT, NO_LINK, OUTPUT, OUTPUT_STRIDE, TWO_CLASSES_LINK
-from .links import apply_link
+from .layout import BETA_1, BETA_2, FAN_OUT, OUTPUT, OUTPUT_STRIDE
 from .matmul import ROWS
 from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs
 from .optimizers import adam_step, next_reach
 from .penalties import all_penalties
 from .random import shuffle
+from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait
 from .views import part
@@ -56,9 +57,8 @@ def _own(scratch, member, n_members):
 
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
-                 layout, penalties, activation, loss_code, optimizer, rates, batch_size, seed, epoch, step, reach,
-                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, member, n_members, arrivals,
-                 stamp=SOURCE_STAMP):  # fmt: skip
+                 layout, penalties, loss, optimizer, rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work,
+                 row_terms, panels, gradients, shared_gradient, member, n_members, arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
@@ -82,20 +82,20 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
         n_met = wait(arrivals, n_met, n_members)
         if n_done > 0 and not math.isfinite(_total(part(terms, 4 * n_done - 4, 4), 4)):
             break
-        loss, activity = 0.0, 0.0
+        total_loss, total_activity = 0.0, 0.0
         power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
         for start in range(0, n_samples, batch_size):
             rows = part(order, start, min(batch_size, n_samples - start))
             begin, end = share(len(rows), ROWS, member, n_members)
-            forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation,
-                    seed, step, work, panel)  # fmt: skip
+            forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
+                    step, work, panel)  # fmt: skip
             activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
-            loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
-            deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel)
+            loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss)
+            deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
-                loss += _total(row_loss, len(rows))
-                activity += _total(row_activity, len(rows))
+                total_loss += _total(row_loss, len(rows))
+                total_activity += _total(row_activity, len(rows))
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
             reach = next_reach(optimizer, rates, reach, fraction)
@@ -105,7 +105,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             step += 1
             n_met = wait(arrivals, n_met, n_members)
         if member == 0:
-            terms[4 * n_done], terms[4 * n_done + 3] = loss / n_samples, activity / n_samples
+            terms[4 * n_done], terms[4 * n_done + 3] = total_loss / n_samples, total_activity / n_samples
             terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(params, layout, penalties)
         n_done += 1
     restore(control)
@@ -113,41 +113,41 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
 
 
 @entry
-def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, link, prediction, params, layout,
-             penalties, activation, loss_code, block_size, block_terms, works, row_terms, panels, member, n_members,
-             arrivals, stamp=SOURCE_STAMP):  # fmt: skip
+def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, link, n_columns, prediction, params,
+             layout, penalties, loss, block_size, block_terms, works, row_terms, panels, member, n_members,
+             arrivals):  # fmt: skip
     """Forward pass without dropout over the rows `order`, block by block; each member takes some of the blocks.
 
     `block_terms` gets the sums of losses and of activity penalties of each block; or where y is empty, of
     dense inputs, and zero: not finite where an input is not.
-    The flat `prediction` is filled, by the code of a link, in the order of `order` unless it is empty. `works` and
-    `row_terms` have one part for each member. The DROPOUT column of `penalties` must be zero.
+    The flat `prediction` is filled, unless it is empty: by a link, or NO_ADDRESS for raw predictions, with
+    `n_columns` numbers for each row in the order of `order`. `works` and `row_terms` have one part for each
+    member. The DROPOUT column of `penalties` must be zero.
     """
     control = flush_subnormals()
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
-    n_columns = 2 if link == TWO_CLASSES_LINK else n_outputs
     work, panel = _own(works, member, n_members), _own(panels, member, n_members)
     row_loss, row_activity = _halves(_own(row_terms, member, n_members))
     for start in range(member * block_size, len(order), n_members * block_size):
         n_rows = min(block_size, len(order) - start)
         rows = part(order, start, n_rows)
-        forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, activation, 0, 0,
-                work, panel)  # fmt: skip
-        if len(prediction) > 0 and link == NO_LINK and n_outputs == 1:
-            for i in range(n_rows):
-                prediction[start + i] = work[output + i * stride]
+        forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, 0, 0, work,
+                panel)  # fmt: skip
+        if len(prediction) > 0 and link != NO_ADDRESS:
+            call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
+                              address_of(prediction, start * n_columns), n_columns))  # fmt: skip
         elif len(prediction) > 0:
             for i in range(n_rows):
-                apply_link(part(work, output + i * stride, n_outputs),
-                           part(prediction, (start + i) * n_columns, n_columns), n_outputs, link)  # fmt: skip
+                for j in range(n_outputs):
+                    prediction[(start + i) * n_columns + j] = work[output + i * stride + j]
         block = start // block_size
         if len(y) == 0:
             block_terms[2 * block] = sum_of_inputs(n_rows, layout, work) if len(indptr) == 0 else 0.0
             block_terms[2 * block + 1] = 0.0
         else:
             activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
-            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss_code, work, row_loss)
+            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss, work, row_loss)
             block_terms[2 * block] = _total(row_loss, n_rows)
             block_terms[2 * block + 1] = _total(row_activity, n_rows)
     restore(control)
@@ -155,8 +155,8 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
 
 @entry
 def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, params, gradient, layout,
-                  penalties, activation, loss_code, block_size, scale, work, row_terms, panels, member, n_members,
-                  arrivals, stamp=SOURCE_STAMP):  # fmt: skip
+                  penalties, loss, block_size, scale, work, row_terms, panels, member, n_members,
+                  arrivals):  # fmt: skip
     """Add the gradient of scale * (losses + activity penalties) over the rows `order` to `gradient`.
 
     Returns both sums, unscaled.
@@ -164,21 +164,21 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
     control = flush_subnormals()
     panel = _own(panels, member, n_members)
     row_loss, row_activity = _halves(row_terms)
-    loss, activity = 0.0, 0.0
+    total_loss, total_activity = 0.0, 0.0
     n_met = 0
     for start in range(0, len(order), block_size):
         rows = part(order, start, min(block_size, len(order) - start))
         begin, end = share(len(rows), ROWS, member, n_members)
-        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, 0, 0,
+        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
                 work, panel)  # fmt: skip
         activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
-        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss)
-        deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, 0, 0, work, panel)
+        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss)
+        deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel)
         n_met = wait(arrivals, n_met, n_members)
         add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)
         if member == 0:
-            loss += _total(row_loss, len(rows))
-            activity += _total(row_activity, len(rows))
+            total_loss += _total(row_loss, len(rows))
+            total_activity += _total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
     restore(control)
-    return loss, activity
+    return total_loss, total_activity

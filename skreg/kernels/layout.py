@@ -15,18 +15,18 @@ FAN_IN, FAN_OUT, COEF, INTERCEPT = 0, 1, 2, 3
 INPUT, INPUT_STRIDE = 4, 5  # what the layer multiplies: X or the hidden units before it, after dropout
 OUTPUT, OUTPUT_STRIDE = 6, 7  # its activations, before dropout; of the last layer: the raw prediction
 DELTA = 8  # gradient with respect to its output, strided as the output
-N_LAYOUT = 9
+ACTIVATION = 9  # IDENTITY, RELU, or the address of another activation's stage
+SLOPE = 10  # derivatives of the activations, strided as the output, or NOWHERE
+N_LAYOUT = 11
+
+NOWHERE = -1
 
 # columns of `penalties`
 COEF_L1, COEF_L2, INTERCEPT_L1, INTERCEPT_L2, ACTIVITY_L1, ACTIVITY_L2, DROPOUT = 0, 1, 2, 3, 4, 5, 6
 N_PENALTIES = 7
 
-# activations
-IDENTITY, LOGISTIC, TANH, RELU = 0, 1, 2, 3
-# losses, as functions of the raw prediction: the link is part of the loss
-SQUARED_ERROR, POISSON, BINARY_LOG_LOSS, MULTINOMIAL_LOG_LOSS = 0, 1, 2, 3
-# links of predictions: none, or mean or probability of each output, or of both classes of one output
-NO_LINK, EXP_LINK, SOFTMAX_LINK, LOGISTIC_LINK, TWO_CLASSES_LINK = 0, 1, 2, 3, 4
+# activations that are part of the product
+IDENTITY, RELU = 0, 1
 # optimizers
 SGD, NESTEROV, ADAM = 0, 1, 2
 

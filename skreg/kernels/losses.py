@@ -3,26 +3,27 @@
 loss(y, f) is summed over the outputs; the link (exp, logistic, softmax) is inside, so that nothing
 overflows that need not.
 
-- SQUARED_ERROR         (y - f)^2 / 2
-- POISSON               half the deviance at mean exp(f): y log(y / exp f) - y + exp f
-- BINARY_LOG_LOSS       log(1 + exp f) - y f, for each output
-- MULTINOMIAL_LOG_LOSS  logsumexp(f) - f[y]; y holds the index of the class in its only column
+- squared_error         (y - f)^2 / 2
+- poisson               half the deviance at mean exp(f): y log(y / exp f) - y + exp f
+- binary_log_loss       log(1 + exp f) - y f, for each output
+- multinomial_log_loss  logsumexp(f) - f[y]; y holds the index of the class in its only column
 """
 
 import math
 
 import numpy as np
+from numba import int64 as INDEX
 
 from ._jit import helper
 from .elementary import exp, logistic, maximum, softplus
-from .layout import MULTINOMIAL_LOG_LOSS, POISSON, SQUARED_ERROR
+from .stages import NO_ADDRESS, Stage, array_at
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
 # precision; sums and differences are float64.
 
 
 @helper
-def squared_error(y, raw, n_outputs):
+def _squared_error(y, raw, n_outputs):
     loss = 0.0
     for j in range(n_outputs):
         residual = raw[j] - y[j]
@@ -74,13 +75,45 @@ def _multinomial(y, raw, n_outputs):
     return loss + math.log(total)
 
 
-@helper
-def loss_and_gradient(y, raw, n_outputs, code):
-    """Loss of one row (float64); `raw[:n_outputs]` becomes its gradient with respect to raw."""
-    if code == SQUARED_ERROR:
-        return squared_error(y, raw, n_outputs)
-    if code == POISSON:
-        return _poisson(y, raw, n_outputs)
-    if code == MULTINOMIAL_LOG_LOSS:
-        return _multinomial(y, raw, n_outputs)
-    return _binary(y, raw, n_outputs)
+NUMBER = loss_and_gradient = None  # what a stage makes of the template
+
+
+def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_loss, scale):
+    """Weighted losses of rows; their raw predictions become scale * weight * the losses' gradients.
+
+    `y` and `weights` are addresses of the targets and weights of all rows of the data, `weights` may be
+    NO_ADDRESS; those of `rows` (int64), `raw` and `row_loss` (float64) are of the first row that is meant.
+    `stride` counts bytes between rows.
+    """
+    indices, total = array_at(rows, n_rows, INDEX), array_at(row_loss, n_rows, np.float64)
+    for i in range(n_rows):
+        prediction = array_at(raw + i * stride, n_outputs, NUMBER)
+        target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
+        weight = 1.0
+        if weights != NO_ADDRESS:
+            weight = array_at(weights + indices[i] * prediction.itemsize, 1, NUMBER)[0]
+        factor = NUMBER(weight * scale)
+        # A single output without loops: five times as fast for the squared error.
+        if n_outputs == 1:
+            total[i] = weight * loss_and_gradient(target, prediction, 1)
+            prediction[0] *= factor
+        else:
+            total[i] = weight * loss_and_gradient(target, prediction, n_outputs)
+            for j in range(n_outputs):
+                prediction[j] *= factor
+
+
+STAGES = {
+    name: Stage(f"losses_{name}", _losses, 9, 1, loss_and_gradient=function)
+    for name, function in {
+        "squared_error": _squared_error,
+        "poisson": _poisson,
+        "binary_log_loss": _binary,
+        "multinomial_log_loss": _multinomial,
+    }.items()
+}
+
+
+def loss_stage(name, dtype):
+    """Address of the stage of a loss."""
+    return STAGES[name].address(dtype)

@@ -10,8 +10,9 @@ share of them, and are either added up (`add_gradients`) or followed at once (de
 import numpy as np
 
 from ._jit import helper, outlined
-from .activations import add_intercepts_and_activate, multiply_by_derivative
+from .elementary import maximum
 from .layout import (
+    ACTIVATION,
     ACTIVITY_L1,
     ACTIVITY_L2,
     CACHE_LINE,
@@ -24,20 +25,20 @@ from .layout import (
     INPUT,
     INPUT_STRIDE,
     INTERCEPT,
+    NOWHERE,
     OUTPUT,
     OUTPUT_STRIDE,
     RELU,
-    SQUARED_ERROR,
+    SLOPE,
 )
-from .losses import loss_and_gradient, squared_error
 from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .random import combine, drop_threshold, dropout_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
+from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
 from .team import share
 from .views import part, set_zero
 
-_ONE = np.int64(1)
 _ROWS_AHEAD = 8
 
 
@@ -67,13 +68,15 @@ def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n
 
 
 @outlined
-def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, work, start, stride, n_outputs):
-    """output = dropout(X[rows]) coefs for CSR X."""
-    scale = work.dtype.type(1.0 / (1.0 - rate))
+def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, intercepts, rectified, work, start,
+                    stride, n_outputs):  # fmt: skip
+    """output = dropout(X[rows]) coefs + intercepts for CSR X, or its positive part if `rectified`."""
+    scale, zero = work.dtype.type(1.0 / (1.0 - rate)), work.dtype.type(0)
     threshold = drop_threshold(rate)
     for i in range(begin, end):
         to = part(work, start + i * stride, n_outputs)
-        set_zero(to)
+        for j in range(n_outputs):
+            to[j] = intercepts[j]
         row_key = combine(key, i)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
@@ -83,6 +86,9 @@ def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, w
             weights = part(coefs, feature * n_outputs, n_outputs)
             for j in range(n_outputs):
                 to[j] += value * weights[j]
+        if rectified:
+            for j in range(n_outputs):
+                to[j] = maximum(to[j], zero)
 
 
 @outlined
@@ -105,8 +111,8 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, work, start, stride
 
 
 @outlined
-def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, activation, seed,
-            step, work, panel):  # fmt: skip
+def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed, step, work,
+            panel):  # fmt: skip
     """Fill the workspace with the activations of every layer; those of the last are the raw predictions."""
     n_layers, m = layout.shape[0], end - begin
     for layer in range(n_layers):
@@ -116,11 +122,11 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
         rate = penalties[layer, DROPOUT]
         key = dropout_key(seed, step, layer)
-        code = activation if layer < n_layers - 1 else IDENTITY
-        bias = part(params, intercept, fan_out)
+        activation = layout[layer, ACTIVATION]
         if layer == 0 and len(indptr) > 0:
             _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, part(params, coef, intercept - coef),
-                            work, output, stride, fan_out)  # fmt: skip
+                            part(params, intercept, fan_out), activation == RELU, work, output, stride,
+                            fan_out)  # fmt: skip
         else:
             if layer == 0:
                 _gather(x, x_row, x_col, rows, begin, end, key, rate, work, source, source_stride, fan_in)
@@ -129,14 +135,14 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
                 for i in range(begin, end):
                     scale_row_by_mask(part(work, before + i * before_stride, fan_in),
                                       part(work, source + i * source_stride, fan_in), key, i, rate)  # fmt: skip
-            fused = code == RELU or code == IDENTITY
             product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT, work,
-                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept if fused else NONE,
-                    code == RELU, NONE, work.dtype.type(1))  # fmt: skip
-            if fused:
-                continue
-        for i in range(begin, end):
-            add_intercepts_and_activate(part(work, output + i * stride, fan_out), bias, code)
+                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept, activation == RELU,
+                    NONE, work.dtype.type(1))  # fmt: skip
+        if activation not in (IDENTITY, RELU):
+            slope = layout[layer, SLOPE]
+            slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
+            call_stage(activation, (address_of(work, output + begin * stride), slopes, stride * work.itemsize, m,
+                                    fan_out))  # fmt: skip
 
 
 @helper
@@ -175,23 +181,14 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
             row_activity[i] += weight * (l1 * absolute + 0.5 * l2 * squared)
 
 
-@outlined
-def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss_code, work, row_loss):
+@helper
+def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss):
     """Each row's weighted loss; its raw prediction becomes scale * weight * the loss's gradient."""
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
-    for i in range(begin, end):
-        target, raw = part(y, rows[i] * n_targets, n_targets), part(work, output + i * stride, n_outputs)
-        weight = weights[rows[i]] if len(weights) > 0 else 1.0
-        factor = raw.dtype.type(weight * scale)
-        if n_outputs == 1 and loss_code == SQUARED_ERROR:
-            # Five times as fast where LLVM sees neither a loop nor a choice; the other losses take longer than both.
-            row_loss[i] = weight * squared_error(target, raw, _ONE)
-            raw[0] *= factor
-        else:
-            row_loss[i] = weight * loss_and_gradient(target, raw, n_outputs, loss_code)
-            for j in range(n_outputs):
-                raw[j] *= factor
+    call_stage(loss, (address_of(y, 0), n_targets, address_or_none(weights), address_of(rows, begin), end - begin,
+                      address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
+                      address_of(row_loss, begin), scale))  # fmt: skip
 
 
 @helper
@@ -206,42 +203,43 @@ def _add_activity_gradient(activations, delta, factor, l1, l2):
 
 
 @outlined
-def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step,
-                     work, panel):  # fmt: skip
+def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel):
     """From the delta of `layer`'s output to that of the layer before: weights, dropout, activation, activity."""
     fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
     delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
     before, before_stride = layout[layer - 1, DELTA], layout[layer - 1, OUTPUT_STRIDE]
+    is_relu, slope = layout[layer - 1, ACTIVATION] == RELU, layout[layer - 1, SLOPE]
     rate = penalties[layer, DROPOUT]
     # What relu or its dropout has set to zero gets no gradient: the inputs tell, no mask is needed.
-    gate = layout[layer, INPUT] + begin * before_stride if activation == RELU else NONE
+    gate = layout[layer, INPUT] + begin * before_stride if is_relu else NONE
     product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
             before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE, UNBOUNDED,
             gate, work.dtype.type(1.0 / (1.0 - rate)))  # fmt: skip
     l1, l2 = penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2]
-    has_activity = l1 != 0 or l2 != 0
-    if activation == RELU and not has_activity:
+    has_activity, has_mask = l1 != 0 or l2 != 0, rate > 0 and not is_relu
+    if not (has_activity or has_mask or slope != NOWHERE):
         return
     output = layout[layer - 1, OUTPUT]
     key = dropout_key(seed, step, layer)
     for i in range(begin, end):
         row = part(work, before + i * before_stride, fan_in)
-        activations = part(work, output + i * before_stride, fan_in)
-        if rate > 0 and activation != RELU:
+        if has_mask:
             scale_row_by_mask(row, row, key, i, rate)
-        if has_activity:
+        if has_activity:  # where relu is zero, so is the gradient of its penalty
             weight = weights[rows[i]] if len(weights) > 0 else 1.0
+            activations = part(work, output + i * before_stride, fan_in)
             _add_activity_gradient(activations, row, weight * scale, l1, l2)
-        if activation != RELU:  # where relu is zero, so is the gradient of its penalty
-            multiply_by_derivative(row, activations, activation)
+        if slope != NOWHERE:
+            slopes = part(work, slope + i * before_stride, fan_in)
+            for j in range(fan_in):
+                row[j] *= slopes[j]
 
 
 @helper
-def deltas(weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step, work, panel):
+def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel):
     """The deltas of all hidden layers, from that of the last one, which `loss_of_rows` leaves there."""
     for layer in range(layout.shape[0] - 1, 0, -1):
-        _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, activation, seed, step,
-                         work, panel)  # fmt: skip
+        _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
 
 
 @outlined

@@ -46,7 +46,7 @@ def _columns(X, rows, weights, centred):
 
 def _size_of_residuals(spec, y, weights):
     """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
-    if spec.loss in (code.BINARY_LOG_LOSS, code.MULTINOMIAL_LOG_LOSS):
+    if spec.loss in ("binary_log_loss", "multinomial_log_loss"):
         return 1.0
     y = y.astype(np.float64)
     squares = np.square(y - np.average(y, axis=0, weights=weights))

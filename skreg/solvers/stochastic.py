@@ -145,13 +145,14 @@ class _Epochs:
         Returns the objective's four terms in the order of the formula, one row an epoch.
         """
         from ..kernels.entry import train_epochs
+        from ..kernels.losses import loss_stage
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         self.rates[code.LEARNING_RATE] = learning_rate
         terms = np.empty((n_epochs, 4))
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
-            workspace.layout, spec.penalties, spec.activation, spec.loss, options.optimizer, self.rates,
+            workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), options.optimizer, self.rates,
             options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
             workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip

@@ -1,0 +1,113 @@
+"""Functions that a kernel calls by address: activations, losses and links, each compiled when it is first used.
+
+Were they part of the kernels, every kernel would hold them all, and a first fit would wait until the
+last of them is compiled. A *stage* works on all rows of a member's share of a batch at once, so that the
+call costs nothing. Its arguments are int64 (counts, and addresses of array elements) and float64; what
+comes back lies in the arrays. It is compiled once for a dtype, from a template: a function one of whose
+global names, NUMBER, is the dtype, and others are the functions that make the stage what it is.
+"""
+
+from types import FunctionType
+
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._jit import helper, stage
+from .simd import element
+
+NO_ADDRESS = 0
+
+
+@intrinsic
+def address_of(context, array, at):
+    """Address of an element as an integer; the array must outlive it."""
+
+    def emit(ctx, builder, signature, args):
+        return builder.ptrtoint(element(ctx, builder, signature, args, 0, args[1]), ir.IntType(64))
+
+    return types.int64(array, types.intp), emit
+
+
+@helper
+def address_or_none(array):
+    """Address of the first element, or NO_ADDRESS of an empty array."""
+    return address_of(array, 0) if len(array) > 0 else NO_ADDRESS
+
+
+@intrinsic
+def array_at(context, address, count, number):
+    """An array of `count` numbers of a type, where they lie."""
+    result = types.Array(number.dtype, 1, "C")
+
+    def emit(ctx, builder, signature, args):
+        array = ctx.make_array(signature.return_type)(ctx, builder)
+        data_type = ctx.get_data_type(number.dtype)
+        itemsize = ctx.get_constant(types.intp, ctx.get_abi_sizeof(data_type))
+        ctx.populate_array(
+            array,
+            data=builder.inttoptr(args[0], data_type.as_pointer()),
+            shape=cgutils.pack_array(builder, [args[1]]),
+            strides=cgutils.pack_array(builder, [itemsize]),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return array._getvalue()
+
+    return result(types.int64, types.int64, number), emit
+
+
+@intrinsic
+def call_stage(context, address, arguments):
+    """Call the stage at an address with a tuple of integers and floats."""
+    kinds = [types.float64 if isinstance(kind, types.Float) else types.int64 for kind in arguments]
+
+    def emit(ctx, builder, signature, args):
+        given = cgutils.unpack_tuple(builder, args[1])
+        values = [
+            ctx.cast(builder, value, kind, wanted)
+            for value, kind, wanted in zip(given, signature.args[1], kinds, strict=True)
+        ]
+        function = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, arguments), emit
+
+
+class Stage:
+    """What a template becomes with the functions that it applies, for each dtype.
+
+    Parameters
+    ----------
+    name : str
+        Unique among all stages: the files of the cache are named by it.
+    template : function
+        Takes `n_integers` integers and then `n_floats` floats.
+    **functions
+        Global names of the template.
+    """
+
+    def __init__(self, name, template, n_integers, n_floats=0, **functions):
+        self.name, self._template, self._functions = name, template, functions
+        self._signature = types.void(*[types.int64] * n_integers, *[types.float64] * n_floats)
+        self.dispatchers, self._addresses = {}, {}
+
+    def address(self, dtype):
+        """Address of the machine code for a dtype, compiled or loaded now unless that has been done before."""
+        dtype = np.dtype(dtype)
+        if dtype not in self._addresses:
+            dispatcher = self.dispatchers[dtype] = self._dispatcher(dtype)
+            dispatcher.compile(self._signature)
+            compiled = dispatcher.get_compile_result(self._signature)
+            entry_point = compiled.fndesc.llvm_cfunc_wrapper_name
+            self._addresses[dtype] = compiled.library.get_pointer_to_function(entry_point)
+        return self._addresses[dtype]
+
+    def _dispatcher(self, dtype):
+        names = {**self._template.__globals__, **self._functions, "NUMBER": from_dtype(dtype)}
+        function = FunctionType(self._template.__code__, names, f"{self.name}_{dtype.name}")
+        function.__qualname__ = function.__name__
+        return stage(function)
