@@ -10,7 +10,7 @@ import hashlib
 import platform
 from pathlib import Path
 
-from numba import njit
+from numba import njit, types
 
 from ._cache import ForgivingCache
 
@@ -30,16 +30,35 @@ _EXACT_OPTIONS = {**_OPTIONS, "fastmath": {"contract"}}
 
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 try:
-    from ._pipeline import HelperCompiler, InlinedCompiler, OutlinedCompiler
+    from ._pipeline import EntryCompiler, HelperCompiler, InlinedCompiler, OutlinedCompiler
 except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
-    helper = outlined = njit(**_OPTIONS)
-    exact_helper = njit(**_EXACT_OPTIONS)
-    uniform = njit(**_UNIFORM_OPTIONS)
+    _FOR_ENTRIES = _FOR_HELPERS = _FOR_INLINED = _FOR_OUTLINED = {}
 else:
-    helper = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=HelperCompiler)
-    exact_helper = njit(**_EXACT_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=InlinedCompiler)
-    outlined = njit(**_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
-    uniform = njit(**_UNIFORM_OPTIONS, **_WITHOUT_WRAPPERS, pipeline_class=OutlinedCompiler)
+    _FOR_ENTRIES = {"pipeline_class": EntryCompiler}
+    _FOR_HELPERS, _FOR_INLINED, _FOR_OUTLINED = (
+        {**_WITHOUT_WRAPPERS, "pipeline_class": compiler}
+        for compiler in (HelperCompiler, InlinedCompiler, OutlinedCompiler)
+    )
+
+
+def _without_literals(dispatcher):
+    """numba would compile a function once more for each whole number that a caller writes as such."""
+    template_of = dispatcher.get_call_template
+
+    def get_call_template(args, kws):
+        return template_of([types.unliteral(arg) for arg in args], {k: types.unliteral(v) for k, v in kws.items()})
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
+def _decorator(**options):
+    return lambda function: _without_literals(njit(**options)(function))
+
+
+helper, outlined = _decorator(**_OPTIONS, **_FOR_HELPERS), _decorator(**_OPTIONS, **_FOR_OUTLINED)
+exact_helper = _decorator(**_EXACT_OPTIONS, **_FOR_INLINED)
+uniform = _decorator(**_UNIFORM_OPTIONS, **_FOR_OUTLINED)
 
 
 def _hash_of_sources():
@@ -58,14 +77,14 @@ ENTRIES = []  # all that `entry` has decorated
 
 def entry(function):
     """Compile `function` at its first call and keep the machine code on disk where that is possible."""
-    dispatcher = _cached(njit(**_OPTIONS, no_cfunc_wrapper=True)(function))
+    dispatcher = _cached(njit(**_OPTIONS, **_FOR_ENTRIES, no_cfunc_wrapper=True)(function))
     ENTRIES.append(dispatcher)
     return dispatcher
 
 
 def stage(function):
     """The same for a function that entries call by address, see stages.py."""
-    return _cached(njit(**_OPTIONS)(function))
+    return _cached(njit(**_OPTIONS, **_FOR_ENTRIES)(function))
 
 
 def _cached(dispatcher):

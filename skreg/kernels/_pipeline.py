@@ -8,9 +8,11 @@ Intel Sapphire Rapids).
 
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import Compiler, CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.typed_passes import NativeLowering
+
+from ._collector import collector_paused
 
 
 class _HelperLibrary(JITCodeLibrary):
@@ -65,6 +67,14 @@ class _InlinedLowering(_HelperLowering):
 
     _name = "skreg_inlined_lowering"
     attribute = "alwaysinline"
+
+
+class EntryCompiler(Compiler):
+    """numba's pipeline, without garbage collection: it makes a million objects and drops few."""
+
+    def compile_extra(self, function):
+        with collector_paused():
+            return super().compile_extra(function)
 
 
 class HelperCompiler(CompilerBase):
