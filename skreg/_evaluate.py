@@ -36,7 +36,7 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
             team.run(
                 kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples),
                 link_stage(link, dtype), n_columns, out, params, workspace.layout, spec.penalties, loss,
-                workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
+                spec.loss_numbers(), workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
             total += terms.reshape(-1, 2).sum(axis=0)
     return total / n_samples

@@ -117,8 +117,8 @@ class FullBatch:
         for arguments, rows in self._blocks():
             total += self._team.run(
                 loss_gradient, *arguments, rows, flat, gradient, workspace.layout, spec.penalties,
-                loss_stage(spec.loss, np.float64), workspace.capacity, 1.0 / n_rows, workspace.work,
-                workspace.row_terms, workspace.panels,
+                loss_stage(spec.loss, np.float64), spec.loss_numbers(), workspace.capacity, 1.0 / n_rows,
+                workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
         return total[0] / n_rows, total[1] / n_rows, gradient
 

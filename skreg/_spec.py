@@ -27,17 +27,23 @@ class Spec:
     """What is trained: the shape of the network and its objective.
 
     `activations` has one name for each hidden layer, `penalties` one row for each layer of weights, with
-    the columns of `kernels.layout`; the dropout rate of a layer is that of its input.
+    the columns of `kernels.layout`; the dropout rate of a layer is that of its input. `loss_parameters` are
+    the numbers that the loss needs, see `kernels.losses`.
     """
 
     layer_units: tuple
     activations: tuple
     loss: str
     penalties: np.ndarray
+    loss_parameters: tuple = ()
 
     @property
     def n_layers(self):
         return len(self.layer_units) - 1
+
+    def loss_numbers(self):
+        """`loss_parameters` as the kernels take them."""
+        return np.asarray(self.loss_parameters, dtype=np.float64)
 
     @property
     def is_linear(self):

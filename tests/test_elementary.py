@@ -258,7 +258,7 @@ def _loss(name, y, raw):
     """The loss of one row; `raw` becomes its gradient."""
     row, loss = np.zeros(1, np.int64), np.zeros(1)
     data, one_row = (_address(y), len(y), stages.NO_ADDRESS), (_address(row), 1, _address(raw), 0, len(raw))
-    _call(losses.loss_stage(name, raw.dtype), (*data, *one_row, _address(loss), 1.0))
+    _call(losses.loss_stage(name, raw.dtype), (*data, *one_row, _address(loss), stages.NO_ADDRESS, 0, 1.0))
     return loss[0]
 
 

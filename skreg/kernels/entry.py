@@ -9,6 +9,7 @@ weights : sample weights with mean 1, or empty for equal ones
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts; layout, penalties : see layout.py
 loss, link : addresses of their stages, see stages.py
+loss_parameters : float64 numbers that the loss needs, see losses.py; may be empty
 work : scratch; the layout's buffers hold as many rows as a batch or block
 row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
@@ -57,8 +58,9 @@ def _own(scratch, member, n_members):
 
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
-                 layout, penalties, loss, optimizer, rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work,
-                 row_terms, panels, gradients, shared_gradient, member, n_members, arrivals):  # fmt: skip
+                 layout, penalties, loss, loss_parameters, optimizer, rates, batch_size, seed, epoch, step, reach,
+                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, member, n_members,
+                 arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
@@ -90,7 +92,8 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
                     step, work, panel)  # fmt: skip
             activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
-            loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss)
+            loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
+                         row_loss)  # fmt: skip
             deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
@@ -114,8 +117,8 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
 
 @entry
 def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, link, n_columns, prediction, params,
-             layout, penalties, loss, block_size, block_terms, works, row_terms, panels, member, n_members,
-             arrivals):  # fmt: skip
+             layout, penalties, loss, loss_parameters, block_size, block_terms, works, row_terms, panels, member,
+             n_members, arrivals):  # fmt: skip
     """Forward pass without dropout over the rows `order`, block by block; each member takes some of the blocks.
 
     `block_terms` gets the sums of losses and of activity penalties of each block; or where y is empty, of
@@ -147,7 +150,8 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
             block_terms[2 * block + 1] = 0.0
         else:
             activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
-            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss, work, row_loss)
+            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss, loss_parameters, work,
+                         row_loss)  # fmt: skip
             block_terms[2 * block] = _total(row_loss, n_rows)
             block_terms[2 * block + 1] = _total(row_activity, n_rows)
     restore(control)
@@ -155,7 +159,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
 
 @entry
 def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, params, gradient, layout,
-                  penalties, loss, block_size, scale, work, row_terms, panels, member, n_members,
+                  penalties, loss, loss_parameters, block_size, scale, work, row_terms, panels, member, n_members,
                   arrivals):  # fmt: skip
     """Add the gradient of scale * (losses + activity penalties) over the rows `order` to `gradient`.
 
@@ -172,7 +176,8 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
                 work, panel)  # fmt: skip
         activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
-        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss)
+        loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
+                         row_loss)  # fmt: skip
         deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel)
         n_met = wait(arrivals, n_met, n_members)
         add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)

@@ -23,7 +23,7 @@ from .stages import NO_ADDRESS, Stage, array_at
 
 
 @helper
-def _squared_error(y, raw, n_outputs):
+def _squared_error(y, raw, n_outputs, parameters):
     loss = 0.0
     for j in range(n_outputs):
         residual = raw[j] - y[j]
@@ -33,7 +33,7 @@ def _squared_error(y, raw, n_outputs):
 
 
 @helper
-def _poisson(y, raw, n_outputs):
+def _poisson(y, raw, n_outputs, parameters):
     loss = 0.0
     for j in range(n_outputs):
         if y[j] > 0:
@@ -46,7 +46,7 @@ def _poisson(y, raw, n_outputs):
 
 
 @helper
-def _binary(y, raw, n_outputs):
+def _binary(y, raw, n_outputs, parameters):
     """log(1 + exp f) - y f, which is log(1 + exp -|f|) + max(f, 0) - y f."""
     zero, loss = raw.dtype.type(0), 0.0
     for j in range(n_outputs):
@@ -58,7 +58,7 @@ def _binary(y, raw, n_outputs):
 
 
 @helper
-def _multinomial(y, raw, n_outputs):
+def _multinomial(y, raw, n_outputs, parameters):
     highest = raw[0]
     for j in range(1, n_outputs):
         highest = maximum(highest, raw[j])
@@ -78,14 +78,16 @@ def _multinomial(y, raw, n_outputs):
 NUMBER = loss_and_gradient = None  # what a stage makes of the template
 
 
-def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_loss, scale):
+def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_loss, loss_parameters,
+            n_parameters, scale):  # fmt: skip
     """Weighted losses of rows; their raw predictions become scale * weight * the losses' gradients.
 
     `y` and `weights` are addresses of the targets and weights of all rows of the data, `weights` may be
-    NO_ADDRESS; those of `rows` (int64), `raw` and `row_loss` (float64) are of the first row that is meant.
-    `stride` counts bytes between rows.
+    NO_ADDRESS; those of `rows` (int64), `raw` and `row_loss` (float64) are of the first row that is meant;
+    that of `loss_parameters` (float64) may be NO_ADDRESS. `stride` counts bytes between rows.
     """
     indices, total = array_at(rows, n_rows, INDEX), array_at(row_loss, n_rows, np.float64)
+    parameters = array_at(loss_parameters, n_parameters, np.float64)
     for i in range(n_rows):
         prediction = array_at(raw + i * stride, n_outputs, NUMBER)
         target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
@@ -95,16 +97,16 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
         factor = NUMBER(weight * scale)
         # A single output without loops: five times as fast for the squared error.
         if n_outputs == 1:
-            total[i] = weight * loss_and_gradient(target, prediction, 1)
+            total[i] = weight * loss_and_gradient(target, prediction, 1, parameters)
             prediction[0] *= factor
         else:
-            total[i] = weight * loss_and_gradient(target, prediction, n_outputs)
+            total[i] = weight * loss_and_gradient(target, prediction, n_outputs, parameters)
             for j in range(n_outputs):
                 prediction[j] *= factor
 
 
 STAGES = {
-    name: Stage(f"losses_{name}", _losses, 9, 1, loss_and_gradient=function)
+    name: Stage(f"losses_{name}", _losses, 11, 1, loss_and_gradient=function)
     for name, function in {
         "squared_error": _squared_error,
         "poisson": _poisson,

@@ -182,13 +182,14 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
 
 
 @helper
-def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, work, row_loss):
+def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work, row_loss):
     """Each row's weighted loss; its raw prediction becomes scale * weight * the loss's gradient."""
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     call_stage(loss, (address_of(y, 0), n_targets, address_or_none(weights), address_of(rows, begin), end - begin,
                       address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
-                      address_of(row_loss, begin), scale))  # fmt: skip
+                      address_of(row_loss, begin), address_or_none(loss_parameters), len(loss_parameters),
+                      scale))  # fmt: skip
 
 
 @helper

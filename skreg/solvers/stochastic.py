@@ -152,9 +152,9 @@ class _Epochs:
         terms = np.empty((n_epochs, 4))
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
-            workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), options.optimizer, self.rates,
-            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
-            workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
+            workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), spec.loss_numbers(),
+            options.optimizer, self.rates, options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach,
+            n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
         state.n_steps += n_done * -(-self.dataset.n_samples // options.batch_size)
