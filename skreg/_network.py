@@ -103,7 +103,7 @@ def _keeps_clean(spec):
 
 
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, activations, keeps_clean, capacity, itemsize, sparse, forward_only):
+def _make_layout(layer_units, activations, keeps_clean, proxes, capacity, itemsize, sparse, forward_only):
     """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
@@ -119,7 +119,7 @@ def _make_layout(layer_units, activations, keeps_clean, capacity, itemsize, spar
         row[code.COEF], row[code.INTERCEPT] = offsets(layer_units)[0][layer]
         row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = _stride(fan_in, itemsize), _stride(fan_out, itemsize)
         row[code.ACTIVATION] = activations[layer] if layer < n_layers - 1 else code.IDENTITY
-        row[code.SLOPE] = code.NOWHERE
+        row[code.SLOPE], row[code.PROX] = code.NOWHERE, proxes[layer]
     if not sparse:
         table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
     for layer in range(1, n_layers):
@@ -146,17 +146,21 @@ class Workspace:
     panels : ndarray, scratch of the matrix product for each of `n_members` threads
 
     With `forward_only`, every member works on rows of its own: `work` and `row_terms` hold one part for each.
+    Only a workspace that `descends` has the stages that a step of an optimizer needs.
     """
 
-    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False):
+    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False):
         from .kernels.activations import activation_code
         from .kernels.matmul import panel_size
+        from .kernels.proximal import prox_code
 
         self.capacity = capacity
         activations = tuple([activation_code(name, dtype) for name in spec.activations])
+        proxes = tuple([prox_code(name if descends else None, dtype) for name in spec.proxes])
         self.layout, size = _make_layout(
-            spec.layer_units, activations, _keeps_clean(spec), capacity, np.dtype(dtype).itemsize, sparse, forward_only
-        )
+            spec.layer_units, activations, _keeps_clean(spec), proxes, capacity, np.dtype(dtype).itemsize, sparse,
+            forward_only,
+        )  # fmt: skip
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)

@@ -53,6 +53,12 @@ class Spec:
     def has_dropout(self):
         return bool(self.penalties[:, code.DROPOUT].any())
 
+    @property
+    def proxes(self):
+        """Name of the proximal stage of each layer's weights (kernels/proximal.py), or None."""
+        needed = self.penalties[:, [code.COEF_GROUP, code.POSITIVE]].any(axis=1)
+        return tuple(["rows" if is_needed else None for is_needed in needed.tolist()])
+
     def without_dropout(self):
         if not self.has_dropout:
             return self

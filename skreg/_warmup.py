@@ -85,9 +85,9 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
-    from .kernels import activations, links, losses
+    from .kernels import activations, links, losses, proximal
 
-    return [stage for module in (activations, losses, links) for stage in module.STAGES.values()]
+    return [stage for module in (activations, losses, links, proximal) for stage in module.STAGES.values()]
 
 
 def ready_kernels():

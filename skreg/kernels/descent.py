@@ -3,6 +3,16 @@
 A piece is at most HEIGHT rows of a layer's weights. Its gradient goes to a small scratch and from there
 into the update, while both are in the second-level cache; the gradient as a whole is never stored. No
 other member needs the weights any more: all deltas are there.
+
+Penalties that couple the outgoing weights of a unit, which are a row, and constraints on them are a
+*proximal stage* (proximal.py): the layout says which. It is called with whole rows that the optimizer has
+moved, by the member that moved them. It takes
+
+- addresses of all parameters, of all second moments of Adam (in the same order), and of the layer's rows
+  of `layout` and of `penalties`;
+- the rows' numbers, begin:end;
+- the address of the rows' gradient, which nobody needs any more: scratch of one number for each weight;
+- the optimizer, its step, its epsilon, and its reach in this step (see optimizers.py).
 """
 
 from ._jit import helper, outlined
@@ -11,16 +21,21 @@ from .layout import (
     COEF_L1,
     COEF_L2,
     DROPOUT,
+    EPSILON,
     FAN_IN,
     FAN_OUT,
     INTERCEPT,
     INTERCEPT_L1,
     INTERCEPT_L2,
+    N_LAYOUT,
+    N_PENALTIES,
+    PROX,
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
-from .optimizers import update
+from .optimizers import proximal_reach, update
 from .random import dropout_key
+from .stages import NO_ADDRESS, address_of, call_stage
 from .team import share, wait
 from .views import part
 
@@ -34,6 +49,21 @@ def _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, at, co
            part(state, at, count), part(state, len(params) + at, count))  # fmt: skip
 
 
+@helper
+def _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties, gradient,
+               start):  # fmt: skip
+    """Update rows begin:end of a layer's weights; their gradient lies at `start`."""
+    fan_out = layout[layer, FAN_OUT]
+    _move(optimizer, rates, step, reach, fraction, penalties[layer, COEF_L1], penalties[layer, COEF_L2], params, state,
+          layout[layer, COEF] + begin * fan_out, (end - begin) * fan_out, gradient, start)  # fmt: skip
+    if layout[layer, PROX] != NO_ADDRESS:
+        call_stage(layout[layer, PROX], (
+            address_of(params, 0), address_of(state, len(params)), address_of(layout, layer * N_LAYOUT),
+            address_of(penalties, layer * N_PENALTIES), begin, end, address_of(gradient, start), optimizer, step,
+            rates[EPSILON], proximal_reach(optimizer, rates, reach, fraction),
+        ))  # fmt: skip
+
+
 @outlined
 def descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach, fraction,
             seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals, n_met):  # fmt: skip
@@ -45,23 +75,22 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     n_rows = len(rows)
     for layer in range(layout.shape[0]):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
-        coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
-        l1, l2 = penalties[layer, COEF_L1], penalties[layer, COEF_L2]
+        intercept = layout[layer, INTERCEPT]
         if layer == 0 and len(indptr) > 0:
             gradient_of_sparse_weights(data, indices, indptr, rows, layout, penalties[0, DROPOUT],
                                        dropout_key(seed, n_steps, 0), work, shared_gradient, 0, SET, member,
                                        n_members)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
-            begin, end = share(fan_in * fan_out, _GRANULE, member, n_members)
-            _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, coef + begin, end - begin,
-                  shared_gradient, begin)  # fmt: skip
+            begin, end = share(fan_in, _GRANULE, member, n_members)
+            _move_rows(0, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties,
+                       shared_gradient, begin * fan_out)  # fmt: skip
         else:
             first, last = share(fan_in, ROWS, member, n_members)
             for begin in range(first, last, HEIGHT):
                 end = min(begin + HEIGHT, last)
                 gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, 0, SET)
-                _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, coef + begin * fan_out,
-                      (end - begin) * fan_out, gradient, 0)  # fmt: skip
+                _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties,
+                           gradient, 0)  # fmt: skip
         first, last = share(fan_out, _GRANULE, member, n_members)
         gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, 0, SET)
         _move(optimizer, rates, step, reach, fraction, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2],

@@ -17,13 +17,15 @@ OUTPUT, OUTPUT_STRIDE = 6, 7  # its activations, before dropout; of the last lay
 DELTA = 8  # gradient with respect to its output, strided as the output
 ACTIVATION = 9  # IDENTITY, RELU, or the address of another activation's stage
 SLOPE = 10  # derivatives of the activations, strided as the output, or NOWHERE
-N_LAYOUT = 11
+PROX = 11  # address of the stage that finishes rows of weights that an optimizer has moved, or 0; see descent.py
+N_LAYOUT = 12
 
 NOWHERE = -1
 
 # columns of `penalties`
 COEF_L1, COEF_L2, INTERCEPT_L1, INTERCEPT_L2, ACTIVITY_L1, ACTIVITY_L2, DROPOUT = 0, 1, 2, 3, 4, 5, 6
-N_PENALTIES = 7
+COEF_GROUP, POSITIVE = 7, 8  # strength of |row|_2; 1 where all weights must be >= 0
+N_PENALTIES = 9
 
 # activations that are part of the product
 IDENTITY, RELU = 0, 1

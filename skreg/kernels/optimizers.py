@@ -50,6 +50,14 @@ def next_reach(optimizer, rates, reach, fraction):
 
 
 @helper
+def proximal_reach(optimizer, rates, reach, fraction):
+    """Reach of the proximal step; Nesterov's point ahead is one step of momentum further."""
+    if optimizer == NESTEROV:
+        return rates[MOMENTUM] * reach + rates[LEARNING_RATE] * fraction
+    return reach
+
+
+@helper
 def adam_step(rates, power_1, power_2):
     """Adam's learning rate with the corrections of both moments: powers of its betas, one for each step so far."""
     return rates[LEARNING_RATE] * math.sqrt(1 - power_2) / (1 - power_1)
@@ -65,11 +73,11 @@ def update(optimizer, rates, step, reach, fraction, l1, l2, w, gradient, first, 
     kind = w.dtype.type
     l2 = kind(fraction * l2)
     learning_rate, momentum = rates[LEARNING_RATE], rates[MOMENTUM]
+    reach = proximal_reach(optimizer, rates, reach, fraction)
     if optimizer == ADAM:
         adam(w, gradient, first, second, l2, kind(step), kind(reach * l1), kind(rates[BETA_1]),
              kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]), kind(rates[EPSILON]))  # fmt: skip
     elif optimizer == NESTEROV:
-        reach = momentum * reach + learning_rate * fraction
         _nesterov(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
     else:
         _sgd(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))

@@ -130,7 +130,7 @@ class _Epochs:
         self.team = team
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed
-        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size)
+        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size, descends=True)
         self.arguments = dataset.arguments()
         self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
         self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
