@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
+from ._initial import initial_weights
 from ._network import flat, pack, units_of, unpack
-from ._spec import ACTIVATIONS, OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
+from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
 from ._warn import warn
 from .exceptions import DivergenceError
 from .kernels._collector import load_kernels
@@ -43,7 +44,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", _COUNT],
-        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+        "activation": [str, "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
         "alpha": [_NON_NEGATIVE, "array-like"],
@@ -252,14 +253,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self._seeds = {name: int(rng.randint(np.iinfo(np.int32).max)) for name in ("split", "training")}
 
     def _initialize(self, spec, rng, dtype):
-        """Glorot & Bengio (2010), as in scikit-learn; a linear model starts from zero."""
-        self.coefs_, self.intercepts_ = [], []
-        activations = [*spec.activations, *spec.activations[-1:]] or [None]
-        for fan_in, fan_out, activation in zip(spec.layer_units[:-1], spec.layer_units[1:], activations, strict=True):
-            factor = 0.0 if spec.is_linear else 2.0 if activation == "logistic" else 6.0
-            bound = np.sqrt(factor / (fan_in + fan_out))
-            self.coefs_.append(rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
-            self.intercepts_.append(rng.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
+        """Draw the first weights."""
+        self.coefs_, self.intercepts_ = initial_weights(spec, rng, dtype)
 
     def _forget_history(self):
         self._optimizer_state = None
@@ -435,7 +430,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     def _activations_at_fit(self):
         """Of the hidden layers; those of the parameters where the network was not made by `fit`."""
-        return getattr(self, "_fitted_activations", self.activation)
+        activations = getattr(self, "_fitted_activations", self.activation)
+        return activations if isinstance(activations, str) else tuple(activations)
 
     def _full_batch(self, X, y, sample_weight):
         """The objective on these data with the current penalties, and the fitted parameters."""

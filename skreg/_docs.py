@@ -8,8 +8,20 @@ hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of each hidden layer. ``()`` is the linear model: Lasso, Ridge, ElasticNet,
     logistic regression or Poisson regression, by `penalty` and loss.
 
-activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-    Activation of the hidden units.
+activation : str or sequence of str, default='relu'
+    Activation of the hidden units; a sequence has one name for each hidden layer.
+
+    - 'identity', 'logistic', 'tanh', 'relu': as in scikit-learn, and with its first weights [5]_.
+    - 'leaky_relu': ``z`` for z > 0, else ``z / 100``.
+    - 'elu': ``z`` for z > 0, else ``exp(z) - 1`` [6]_.
+    - 'selu': a scaled elu that keeps mean 0 and variance 1 from layer to layer [7]_.
+    - 'gelu': ``z Phi(z)`` with the normal distribution function [8]_.
+    - 'silu': ``z logistic(z)``, also called swish [9]_.
+    - 'mish': ``z tanh(softplus(z))`` [10]_.
+    - 'softplus': ``log(1 + exp(z))``.
+
+    All but the first four start from intercepts of 0 and weights that give the sums of each layer the
+    variance 1 if those of the layer before have it, as He et al. have it for relu [11]_.
 
 [LOSS]
 
@@ -182,7 +194,17 @@ REFERENCES = """\
 .. [3] Schmidt, Fung & Rosales (2007), "Fast optimization methods for L1 regularization: a comparative study
    and two new approaches", :doi:`10.1007/978-3-540-74958-5_28`.
 .. [4] Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",
-   Journal of Machine Learning Research 15, 1929-1958."""
+   Journal of Machine Learning Research 15, 1929-1958.
+.. [5] Glorot & Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks",
+   Proceedings of Machine Learning Research 9, 249-256.
+.. [6] Clevert, Unterthiner & Hochreiter (2016), "Fast and accurate deep network learning by exponential
+   linear units (ELUs)", :arxiv:`1511.07289`.
+.. [7] Klambauer et al. (2017), "Self-normalizing neural networks", :arxiv:`1706.02515`.
+.. [8] Hendrycks & Gimpel (2016), "Gaussian error linear units (GELUs)", :arxiv:`1606.08415`.
+.. [9] Ramachandran, Zoph & Le (2017), "Searching for activation functions", :arxiv:`1710.05941`.
+.. [10] Misra (2020), "Mish: A self regularized non-monotonic activation function", :arxiv:`1908.08681`.
+.. [11] He et al. (2015), "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+   classification", :arxiv:`1502.01852`."""
 
 
 def shared_docs(**replacements):

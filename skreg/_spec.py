@@ -13,7 +13,9 @@ import numpy as np
 from ._compat import InvalidParameterError
 from .kernels import layout as code
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+ACTIVATIONS = (
+    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
+)  # fmt: skip
 OUT_ACTIVATIONS = {
     "squared_error": "identity",
     "poisson": "exp",
@@ -151,10 +153,10 @@ def activations_of(activation, n_hidden):
         raise InvalidParameterError(
             f"activation must be a name or have one entry for each of the {n_hidden} hidden layers, got {activation!r}."
         )
-    for name in [activation] if isinstance(activation, str) else names:
-        if name not in ACTIVATIONS:
-            raise InvalidParameterError(f"activation must be one of {list(ACTIVATIONS)}, got {name!r}.")
-    return tuple(names)
+    given = [activation] if isinstance(activation, str) else names
+    if any(not isinstance(name, str) or name not in ACTIVATIONS for name in given):
+        raise InvalidParameterError(f"activation must be among {', '.join(ACTIVATIONS)}, got {activation!r}.")
+    return tuple([str(name) for name in names])
 
 
 def make_spec(estimator, layer_units, loss, activation=None):
@@ -162,7 +164,7 @@ def make_spec(estimator, layer_units, loss, activation=None):
     n_hidden = len(layer_units) - 2
     return Spec(
         layer_units=tuple(layer_units),
-        activations=activations_of(activation or estimator.activation, n_hidden),
+        activations=activations_of(estimator.activation if activation is None else activation, n_hidden),
         loss=loss,
         penalties=make_penalties(estimator, n_hidden),
     )

@@ -25,6 +25,13 @@ TARGETS = {
     "multilabel": ("binary_log_loss", 3),
     "multinomial": ("multinomial_log_loss", 3),
 }
+# Each of scikit-learn's activations with each target, each of the others with some that take turns.
+ACTIVATIONS_AND_TARGETS = [
+    (activation, target)
+    for number, activation in enumerate(reference.ACTIVATIONS)
+    for place, target in enumerate(TARGETS)
+    if number < 4 or (place - number) % 4 == 0
+]
 HIDDEN = {"linear": (), "one hidden layer": (5,), "two hidden layers": (5, 3)}
 # With these, Adam's first moment is the gradient, and nothing moves.
 GRADIENT_RATES = {"learning_rate": 0.0, "momentum": 0.0, "beta_1": 0.0, "beta_2": 0.95, "epsilon": 1e-4}

@@ -8,6 +8,7 @@ Python's own integers.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special, stats
 
 # Activations f(z) and their derivatives as functions of z ------------------------------------------------------
 
@@ -17,12 +18,40 @@ def logistic(z):
     return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
+def expm1_below_0(z):
+    return np.expm1(np.minimum(z, 0))
+
+
+ALPHA, LAMBDA = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. (2017), section 2
+
 ACTIVATIONS = {
     "identity": (lambda z: z, lambda z: np.ones_like(z)),
     "logistic": (logistic, lambda z: logistic(z) * logistic(-z)),
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
     "relu": (lambda z: np.where(z > 0, z, 0.0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.01 * z), lambda z: np.where(z > 0, 1.0, 0.01)),
+    "elu": (lambda z: np.where(z > 0, z, expm1_below_0(z)), lambda z: np.exp(np.minimum(z, 0))),
+    "selu": (
+        lambda z: LAMBDA * np.where(z > 0, z, ALPHA * expm1_below_0(z)),
+        lambda z: LAMBDA * np.where(z > 0, 1.0, ALPHA * np.exp(np.minimum(z, 0))),
+    ),
+    "gelu": (lambda z: z * special.ndtr(z), lambda z: special.ndtr(z) + z * stats.norm.pdf(z)),
+    "silu": (lambda z: z * logistic(z), lambda z: logistic(z) + z * logistic(z) * logistic(-z)),
+    "mish": (
+        lambda z: z * np.tanh(np.logaddexp(0, z)),
+        lambda z: np.tanh(np.logaddexp(0, z)) + z * logistic(z) / np.cosh(np.logaddexp(0, z)) ** 2,
+    ),
+    "softplus": (lambda z: np.logaddexp(0, z), logistic),
 }
+
+
+
+def normal_mean(function):
+    """Mean of function(z) over z ~ N(0, 1), by Gauss and Legendre's rule on either side of a kink at 0."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    z = np.concatenate([6 * (nodes - 1), 6 * (nodes + 1)])
+    return (np.tile(6 * weights, 2) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)) @ function(z)
+
 
 # Losses of each row and their gradients with respect to the raw predictions f -----------------------------------
 
@@ -61,13 +90,13 @@ LOSSES = {
 
 @dataclass
 class Network:
-    """The objective's parameters in the letters of its formula.
+    """The objective's parameters in the letters of its formula; one activation for all hidden layers or one for each.
 
     alpha, rho, beta, r have one entry for each layer of weights; gamma, q one for each hidden layer; dropout
     one for each layer of weights, the rate of that layer's input.
     """
 
-    activation: str
+    activation: str | tuple
     loss: str
     alpha: list
     rho: list
@@ -78,6 +107,12 @@ class Network:
     dropout: list
 
 
+def activation_of(network, layer):
+    """(f, its derivative) of a hidden layer."""
+    name = network.activation if isinstance(network.activation, str) else network.activation[layer]
+    return ACTIVATIONS[name]
+
+
 def elastic(values, l1_ratio):
     """rho |v|_1 + (1 - rho) / 2 |v|_2^2."""
     return l1_ratio * np.abs(values).sum() + (1 - l1_ratio) / 2 * (values**2).sum()
@@ -85,21 +120,21 @@ def elastic(values, l1_ratio):
 
 def forward(network, coefs, intercepts, X, masks=None):
     """(inputs, pre-activations) of every layer; `masks` are 0/1 arrays like the layers' inputs."""
-    activate = ACTIVATIONS[network.activation][0]
     inputs, sums = [], []
     values = X
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        if layer > 0:
+            values = activation_of(network, layer - 1)[0](sums[-1])
         if masks is not None:
             values = values * masks[layer] / (1 - network.dropout[layer])
         inputs.append(values)
         sums.append(np.einsum("ij,jk->ik", values, coef) + intercept)
-        values = activate(sums[-1])
     return inputs, sums
 
 
 def hidden_activations(network, sums):
     """Outputs of the hidden layers, before dropout."""
-    return [ACTIVATIONS[network.activation][0](z) for z in sums[:-1]]
+    return [activation_of(network, layer)[0](z) for layer, z in enumerate(sums[:-1])]
 
 
 def data_terms(network, coefs, intercepts, X, y, weights, masks=None):
@@ -129,7 +164,6 @@ def objective_terms(network, coefs, intercepts, X, y, weights=None):
 
 def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
     """Gradients (of coefs, of intercepts) of sum_i row_factors_i (loss_i + activity penalty_i)."""
-    derivative = ACTIVATIONS[network.activation][1]
     inputs, sums = forward(network, coefs, intercepts, X, masks)
     hidden = hidden_activations(network, sums)
     delta = row_factors[:, None] * LOSSES[network.loss](y, sums[-1])[1]
@@ -143,7 +177,7 @@ def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
                 back = back * masks[layer] / (1 - network.dropout[layer])
             gamma, q, a = network.gamma[layer - 1], network.q[layer - 1], hidden[layer - 1]
             back = back + row_factors[:, None] * gamma * (q * np.sign(a) + (1 - q) * a)
-            delta = back * derivative(sums[layer - 1])
+            delta = back * activation_of(network, layer - 1)[1](sums[layer - 1])
     return coef_gradients, intercept_gradients
 
 

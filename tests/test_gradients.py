@@ -8,6 +8,7 @@ from skreg import MLPClassifier, MLPRegressor
 
 from . import reference
 from .conftest import (
+    ACTIVATIONS_AND_TARGETS,
     HIDDEN,
     TARGETS,
     draw_data,
@@ -60,8 +61,7 @@ def draw_smooth_problem(activation, target, depth, weighted, change=lambda netwo
 
 
 problems = [
-    pytest.mark.parametrize("activation", reference.ACTIVATIONS),
-    pytest.mark.parametrize("target", TARGETS),
+    pytest.mark.parametrize(("activation", "target"), ACTIVATIONS_AND_TARGETS),
     pytest.mark.parametrize("depth", HIDDEN),
     pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"]),
 ]

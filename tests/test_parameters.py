@@ -182,7 +182,8 @@ RATES = [-0.1, 1, 1.0, 2, NAN, "a", None, [0.1]]
 BAD = {
     "hidden_layer_sizes": [0, -1, 1.5, NAN, "a", "ab", b"ab", None, True, [0], [5, -1], [5.0], [5, "a"], [[5, 5]],
                            [True], [NAN], np.array([5.5]), np.array([[5]]), {"a": 1}, {5, 3}, {5: 1}],
-    "activation": ["relu6", "RELU", None, 1, ["relu"], NAN],
+    "activation": ["relu6", "RELU", "", None, 1, ["relu"], ["relu"] * 3, ["relu", "relu6"], ["relu", None], ["relu", 1],
+                   [["relu", "relu"]], {"relu": "tanh"}, NAN],
     "solver": ["newton", "LBFGS", None, 1],
     "penalty": ["l3", "none", "", 1, ["l1"], NAN, True],
     "alpha": STRENGTHS,
@@ -318,7 +319,8 @@ def test_partial_fit_refuses_balanced_class_weights():
 
 GOOD = {
     "hidden_layer_sizes": [3, np.int64(3), (), [], (3,), [3, 2], np.array([3, 2]), range(2, 4)],
-    "activation": ["identity", "logistic", "tanh", "relu"],
+    "activation": ["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
+                   "softplus", ["gelu", "relu"], ("selu", "selu"), np.array(["elu", "tanh"])],
     "solver": ["adam", "sgd", "lbfgs"],
     "penalty": ["l1", "l2", "elasticnet", None],
     "alpha": [0, 0.0, 1, 10.0, np.float32(0.1), [0, 0.1, 1], np.zeros(3)],
@@ -342,7 +344,7 @@ GOOD = {
     "beta_2": [0],
     "n_iter_no_change": [1, INF],
     "max_fun": [1],
-}
+}  # fmt: skip
 
 
 @BOTH

@@ -10,6 +10,7 @@ from skreg._evaluate import evaluate
 
 from . import reference
 from .conftest import (
+    ACTIVATIONS_AND_TARGETS,
     GRADIENT_RATES,
     HIDDEN,
     RATES,
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
 EXACT = 1e-12
 SINGLE = 5e-5
 
-activations = pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+activations_and_targets = pytest.mark.parametrize(("activation", "target"), ACTIVATIONS_AND_TARGETS)
 targets = pytest.mark.parametrize("target", TARGETS)
 depths = pytest.mark.parametrize("depth", HIDDEN)
 forms = pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
@@ -46,8 +47,7 @@ def draw_all(activation, target, depth, *, dropout=False):
     return network, coefs, intercepts, X, y, weights
 
 
-@activations
-@targets
+@activations_and_targets
 @depths
 @forms
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
@@ -65,8 +65,7 @@ def test_objective_and_gradient(activation, target, depth, form, weighted):
     assert relative_error([gradient], [make_flat(coef_gradients, intercept_gradients)]) < EXACT
 
 
-@activations
-@targets
+@activations_and_targets
 @depths
 @forms
 def test_raw_predictions_and_sums_without_dropout(activation, target, depth, form):
@@ -78,8 +77,7 @@ def test_raw_predictions_and_sums_without_dropout(activation, target, depth, for
     assert relative_error(terms * len(X), reference.data_terms(network, coefs, intercepts, X, y, weights)) < EXACT
 
 
-@activations
-@targets
+@activations_and_targets
 @depths
 @forms
 @optimizers
@@ -224,8 +222,7 @@ def test_wherever_x_lies_in_memory(name):
             assert relative_error([found], [network.fit(plain, y[:, 0]).predict(plain)]) < EXACT
 
 
-@activations
-@targets
+@activations_and_targets
 @depths
 @forms
 def test_single_precision_is_double_precision_rounded(activation, target, depth, form):
@@ -244,12 +241,17 @@ def test_single_precision_is_double_precision_rounded(activation, target, depth,
         assert relative_error([runs[0].params], [runs[1].params]) < SINGLE
 
 
-def glorot(units, factor, rng):
+def first_weights(activation, units, rng):
+    """Glorot & Bengio's for scikit-learn's activations, else He et al.'s for any activation."""
     coefs, intercepts = [], []
-    for fan_in, fan_out in zip(units[:-1], units[1:], strict=True):
-        bound = np.sqrt(factor / (fan_in + fan_out))
+    for layer, (fan_in, fan_out) in enumerate(zip(units[:-1], units[1:], strict=True)):
+        bound = bound_of_intercepts = np.sqrt((2 if activation == "logistic" else 6) / (fan_in + fan_out))
+        if activation not in ("identity", "logistic", "tanh", "relu"):
+            f = reference.ACTIVATIONS[activation][0]
+            second_moment = reference.normal_mean(lambda z, f=f: f(z) ** 2) if layer > 0 else 1
+            bound, bound_of_intercepts = np.sqrt(3 / (fan_in * second_moment)), 0
         coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)))
-        intercepts.append(rng.uniform(-bound, bound, fan_out))
+        intercepts.append(rng.uniform(-bound_of_intercepts, bound_of_intercepts, fan_out))
     return coefs, intercepts
 
 
@@ -263,8 +265,7 @@ ESTIMATORS = {
 }
 
 
-@pytest.mark.parametrize("target", ESTIMATORS)
-@activations
+@pytest.mark.parametrize(("activation", "target"), [pair for pair in ACTIVATIONS_AND_TARGETS if pair[1] in ESTIMATORS])
 @optimizers
 def test_estimators_from_the_first_draw_to_the_loss_curve(target, activation, optimizer):
     """The seeds, parameters and curves of a whole fit, against the reference alone."""
@@ -283,7 +284,7 @@ def test_estimators_from_the_first_draw_to_the_loss_curve(target, activation, op
 
     rng = np.random.RandomState(11)
     units = (4, 5, 3, TARGETS[target][1])
-    coefs, intercepts = glorot(units, 2.0 if activation == "logistic" else 6.0, rng)
+    coefs, intercepts = first_weights(activation, units, rng)
     _, seed = rng.randint(2**31 - 1), rng.randint(2**31 - 1)
     expected = ReferenceRun(network, coefs, intercepts, X, y, weights, optimizer=optimizer, rates=RATES, batch_size=5,
                             seed=seed)  # fmt: skip

@@ -88,8 +88,9 @@ def maximum(context, x, y):
     return x(x, x), emit
 
 
+constant = _constant
 _ZERO, _ONE, _TWO = _constant(0.0), _constant(1.0), _constant(2.0)
-one = _ONE
+zero, one = _ZERO, _ONE
 _HALF, _MINUS_TWO = _constant(0.5), _constant(-2.0)
 _INFINITY = _constant(math.inf)
 
@@ -115,6 +116,8 @@ _ATANH = _polynomial(
     [0.33333333333333154, 0.20000000000077967, 0.1428571427400358, 0.11111111980469096, 0.09090872104719483,
      0.07693277192863118, 0.06650519825991816, 0.06052807017301716, 0.04170977048587264, 0.08507757417093603],
 )  # fmt: skip
+# exp(x) - 1 rounds to -1 below the first and to exp(x) above the second
+_EXPM1_IS_MINUS_1, _EXPM1_IS_EXP = _constant(-18.0, -40.0), _constant(18.0, 40.0)
 _TANH_IS_ONE = _constant(9.5, 19.5)
 # erf(x) / x - 1 as a polynomial in x^2, for |x| <= 0.875
 _ERF = _polynomial(
@@ -157,6 +160,17 @@ def exp(x):
     y = _times_power_of_2(_ONE(x) + _expm1_of_reduced(r), shifted)
     y = y if x <= _LN_OF_LARGEST(x) else x + _INFINITY(x)  # a NaN stays one
     return _ZERO(x) if x < _LN_OF_SMALLEST(x) else y
+
+
+@exact_helper
+def expm1(x):
+    """e^x - 1: 2.4 ulp; inf on overflow."""
+    lowest, highest = _EXPM1_IS_MINUS_1(x), _EXPM1_IS_EXP(x)
+    within = lowest if x < lowest else (highest if x > highest else x)  # a NaN stays one
+    r, shifted = _reduced(within)
+    power = _times_power_of_2(_ONE(x), shifted)
+    near = (power - _ONE(x)) + power * _expm1_of_reduced(r)
+    return exp(x) if x > highest else near
 
 
 @exact_helper
