@@ -95,15 +95,36 @@ def _stride(width, itemsize):
     return (-(-width // per_line) | 1) * per_line
 
 
+def _has_activity(spec):
+    """For each layer, whether its output is penalised."""
+    return spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
+
+
 def _keeps_clean(spec):
     """For each layer, whether its input is needed before dropout as well: for its activity penalty."""
-    has_activity = spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
-    is_needed = np.append(False, has_activity[:-1])
+    is_needed = np.append(False, _has_activity(spec)[:-1])
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
+def _stages(spec, dtype, descends):
+    """For each layer ((column of the layout, address of the stage that it names), ...)."""
+    from .kernels.activations import activation_code
+    from .kernels.activity import activity_stages
+    from .kernels.proximal import prox_code
+
+    layers = [[] for _ in range(spec.n_layers)]
+    for layer, name, has_activity in zip(layers, spec.activations, _has_activity(spec), strict=False):
+        layer.append((code.ACTIVATION, activation_code(name, dtype)))
+        if has_activity:
+            layer += zip((code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT), activity_stages(dtype), strict=True)
+    if descends:
+        for layer, name in zip(layers, spec.proxes, strict=True):
+            layer.append((code.PROX, prox_code(name, dtype)))
+    return tuple(map(tuple, layers))
+
+
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, activations, keeps_clean, proxes, capacity, itemsize, sparse, forward_only):
+def _make_layout(layer_units, stages, keeps_clean, capacity, itemsize, sparse, forward_only):
     """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
@@ -118,8 +139,9 @@ def _make_layout(layer_units, activations, keeps_clean, proxes, capacity, itemsi
         row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
         row[code.COEF], row[code.INTERCEPT] = offsets(layer_units)[0][layer]
         row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = _stride(fan_in, itemsize), _stride(fan_out, itemsize)
-        row[code.ACTIVATION] = activations[layer] if layer < n_layers - 1 else code.IDENTITY
-        row[code.SLOPE], row[code.PROX] = code.NOWHERE, proxes[layer]
+        row[code.SLOPE] = code.NOWHERE
+        for column, address in stages[layer]:
+            row[column] = address
     if not sparse:
         table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
     for layer in range(1, n_layers):
@@ -150,17 +172,13 @@ class Workspace:
     """
 
     def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False):
-        from .kernels.activations import activation_code
         from .kernels.matmul import panel_size
-        from .kernels.proximal import prox_code
 
         self.capacity = capacity
-        activations = tuple([activation_code(name, dtype) for name in spec.activations])
-        proxes = tuple([prox_code(name if descends else None, dtype) for name in spec.proxes])
+        stages, itemsize = _stages(spec, dtype, descends), np.dtype(dtype).itemsize
         self.layout, size = _make_layout(
-            spec.layer_units, activations, _keeps_clean(spec), proxes, capacity, np.dtype(dtype).itemsize, sparse,
-            forward_only,
-        )  # fmt: skip
+            spec.layer_units, stages, _keeps_clean(spec), capacity, itemsize, sparse, forward_only
+        )
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)

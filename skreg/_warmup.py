@@ -85,9 +85,10 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
-    from .kernels import activations, links, losses, proximal
+    from .kernels import activations, activity, links, losses, proximal
 
-    return [stage for module in (activations, losses, links, proximal) for stage in module.STAGES.values()]
+    modules = activations, activity, losses, links, proximal
+    return [stage for module in modules for stage in module.STAGES.values()]
 
 
 def ready_kernels():

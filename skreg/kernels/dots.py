@@ -27,7 +27,7 @@ def _merged(vec, vectors):
     return vectors[0]
 
 
-def _sums(vec, vectors):
+def emit_lane_sums(vec, vectors):
     """[(vector whose first lanes are sums, how many)], in the order of the vectors."""
     results = []
     for at in range(0, len(vectors), vec.lanes):
@@ -91,7 +91,7 @@ def dots(
         rows_read = [builder.select(inside[r], ir.Constant(number, r), last) for r in range(ROWS)]
         first = place(0, args[1])
         starts = [builder.gep(first, [builder.mul(a_row, row)]) for row in rows_read]
-        sums = _sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
+        sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
         intercepts, gates = choice(3, intercept, args[4]), choice(5, gate, c_start)
         totals = [builder.extract_element(merged, ir.Constant(INT32, lane)) for merged, n in sums for lane in range(n)]
         for r, total in enumerate(totals):

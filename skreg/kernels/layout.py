@@ -18,7 +18,8 @@ DELTA = 8  # gradient with respect to its output, strided as the output
 ACTIVATION = 9  # IDENTITY, RELU, or the address of another activation's stage
 SLOPE = 10  # derivatives of the activations, strided as the output, or NOWHERE
 PROX = 11  # address of the stage that finishes rows of weights that an optimizer has moved, or 0; see descent.py
-N_LAYOUT = 12
+ACTIVITY_VALUE, ACTIVITY_GRADIENT = 12, 13  # addresses of stages where its output is penalised, else 0
+N_LAYOUT = 14
 
 NOWHERE = -1
 

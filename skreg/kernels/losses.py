@@ -16,7 +16,7 @@ from numba import int64 as INDEX
 
 from ._jit import helper
 from .elementary import exp, logistic, maximum, softplus
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import Stage, array_at, row_weight
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
 # precision; sums and differences are float64.
@@ -91,9 +91,7 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
     for i in range(n_rows):
         prediction = array_at(raw + i * stride, n_outputs, NUMBER)
         target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
-        weight = 1.0
-        if weights != NO_ADDRESS:
-            weight = array_at(weights + indices[i] * prediction.itemsize, 1, NUMBER)[0]
+        weight = row_weight(weights, indices[i], NUMBER)
         factor = NUMBER(weight * scale)
         # A single output without loops: five times as fast for the squared error.
         if n_outputs == 1:

@@ -13,8 +13,10 @@ from ._jit import helper, outlined
 from .elementary import maximum
 from .layout import (
     ACTIVATION,
+    ACTIVITY_GRADIENT,
     ACTIVITY_L1,
     ACTIVITY_L2,
+    ACTIVITY_VALUE,
     CACHE_LINE,
     COEF,
     DELTA,
@@ -164,21 +166,16 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
     for i in range(begin, end):
         row_activity[i] = 0.0
     for layer in range(layout.shape[0] - 1):
-        l1, l2 = penalties[layer, ACTIVITY_L1], penalties[layer, ACTIVITY_L2]
-        if l1 == 0 and l2 == 0:
+        stage = layout[layer, ACTIVITY_VALUE]
+        if stage == NO_ADDRESS:
             continue
-        output, stride, width = layout[layer, OUTPUT], layout[layer, OUTPUT_STRIDE], layout[layer, FAN_OUT]
+        stride = layout[layer, OUTPUT_STRIDE]
+        call_stage(stage, (address_of(work, layout[layer, OUTPUT] + begin * stride), stride * work.itemsize,
+                           end - begin, layout[layer, FAN_OUT], address_of(row_activity, begin),
+                           penalties[layer, ACTIVITY_L1], 0.5 * penalties[layer, ACTIVITY_L2]))  # fmt: skip
+    if len(weights) > 0:
         for i in range(begin, end):
-            values = part(work, output + i * stride, width)
-            absolute, squared = values.dtype.type(0), values.dtype.type(0)
-            if l1 != 0:
-                for j in range(width):
-                    absolute += abs(values[j])
-            if l2 != 0:
-                for j in range(width):
-                    squared += values[j] * values[j]
-            weight = weights[rows[i]] if len(weights) > 0 else 1.0
-            row_activity[i] += weight * (l1 * absolute + 0.5 * l2 * squared)
+            row_activity[i] *= weights[rows[i]]
 
 
 @helper
@@ -190,17 +187,6 @@ def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, l
                       address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
                       address_of(row_loss, begin), address_or_none(loss_parameters), len(loss_parameters),
                       scale))  # fmt: skip
-
-
-@helper
-def _add_activity_gradient(activations, delta, factor, l1, l2):
-    """delta += factor * (l1 sign(a) + l2 a), with sign(0) = 0."""
-    kind = delta.dtype.type
-    zero, l1, l2 = kind(0), kind(factor * l1), kind(factor * l2)
-    for j in range(len(activations)):
-        a = activations[j]
-        sign = l1 if a > zero else (-l1 if a < zero else zero)
-        delta[j] += sign + l2 * a
 
 
 @outlined
@@ -216,21 +202,20 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
             before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE, UNBOUNDED,
             gate, work.dtype.type(1.0 / (1.0 - rate)))  # fmt: skip
-    l1, l2 = penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2]
-    has_activity, has_mask = l1 != 0 or l2 != 0, rate > 0 and not is_relu
-    if not (has_activity or has_mask or slope != NOWHERE):
-        return
-    output = layout[layer - 1, OUTPUT]
-    key = dropout_key(seed, step, layer)
-    for i in range(begin, end):
-        row = part(work, before + i * before_stride, fan_in)
-        if has_mask:
+    key, output, stage = dropout_key(seed, step, layer), layout[layer - 1, OUTPUT], layout[layer - 1, ACTIVITY_GRADIENT]
+    if rate > 0 and not is_relu:
+        for i in range(begin, end):
+            row = part(work, before + i * before_stride, fan_in)
             scale_row_by_mask(row, row, key, i, rate)
-        if has_activity:  # where relu is zero, so is the gradient of its penalty
-            weight = weights[rows[i]] if len(weights) > 0 else 1.0
-            activations = part(work, output + i * before_stride, fan_in)
-            _add_activity_gradient(activations, row, weight * scale, l1, l2)
-        if slope != NOWHERE:
+    if stage != NO_ADDRESS:  # where relu is zero, so is the gradient of its penalty
+        call_stage(stage, (address_of(work, before + begin * before_stride),
+                           address_of(work, output + begin * before_stride), before_stride * work.itemsize,
+                           end - begin, fan_in, address_or_none(weights), address_of(rows, begin),
+                           scale * penalties[layer - 1, ACTIVITY_L1],
+                           scale * penalties[layer - 1, ACTIVITY_L2]))  # fmt: skip
+    if slope != NOWHERE:
+        for i in range(begin, end):
+            row = part(work, before + i * before_stride, fan_in)
             slopes = part(work, slope + i * before_stride, fan_in)
             for j in range(fan_in):
                 row[j] *= slopes[j]

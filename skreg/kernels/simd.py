@@ -154,6 +154,11 @@ class Vectors:
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return self.builder.call(function, [a, b, c])
 
+    def absolute(self, value):
+        name = f"llvm.fabs.v{self.lanes}f{self.bits}"
+        signature = ir.FunctionType(self.type, [self.type])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, signature, name), [value])
+
     def at_least(self, floor, value):
         """The larger of both; a NaN in `value` stays one."""
         return self.builder.select(self.builder.fcmp_ordered("<=", value, floor), floor, value)

@@ -77,6 +77,15 @@ def call_stage(context, address, arguments):
     return types.void(types.int64, arguments), emit
 
 
+@helper
+def row_weight(weights, row, number):
+    """The weight of a row of the data, from the address of all weights; 1 if that is NO_ADDRESS."""
+    if weights == NO_ADDRESS:
+        return 1.0
+    itemsize = array_at(weights, 1, number).itemsize
+    return float(array_at(weights + row * itemsize, 1, number)[0])
+
+
 class Stage:
     """What a template becomes with the functions that it applies, for each dtype.
 
