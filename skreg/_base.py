@@ -16,6 +16,7 @@ from ._data import Dataset
 from ._initial import initial_weights
 from ._network import flat, pack, units_of, unpack
 from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
+from ._steps import check_steps, learning_rate_of
 from ._warn import warn
 from .exceptions import DivergenceError
 from .kernels._collector import load_kernels
@@ -56,9 +57,13 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "dropout": [_RATE, "array-like"],
         "input_dropout": [_RATE],
         "batch_size": [StrOptions({"auto"}), _COUNT],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine", "one_cycle", "log_cosine"})],
         "learning_rate_init": [_POSITIVE],
         "power_t": [_NON_NEGATIVE],
+        "learning_rate_end": [_NON_NEGATIVE],
+        "schedule_epochs": [_COUNT, None],
+        "warmup": [_NON_NEGATIVE],
+        "clip_norm": [_POSITIVE, None],
         "max_iter": [_COUNT],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -200,6 +205,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _check_before_data(self, validation, incremental):
         """Refuse what can be refused before looking at the data."""
         make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
+        check_steps(self)
         X_val, y_val, sample_weight_val = validation
         if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
             raise ValueError("X_val and y_val must be given together, and sample_weight_val only with them.")
@@ -385,11 +391,14 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                     "clipped"
                 )
         # Plain Python numbers, lest a NumPy scalar be a new type to the compiler.
-        floats = ("learning_rate_init", "power_t", "momentum", "beta_1", "beta_2", "epsilon")
+        floats = (
+            "learning_rate_init", "learning_rate_end", "power_t", "warmup", "momentum", "beta_1", "beta_2", "epsilon",
+        )  # fmt: skip
         return StochasticOptions(
             solver=self.solver, batch_size=int(batch_size), max_iter=self.max_iter, shuffle=bool(self.shuffle),
-            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
-            nesterovs_momentum=self.nesterovs_momentum, incremental=incremental,
+            learning_rate=learning_rate_of(self), nesterovs_momentum=self.nesterovs_momentum, incremental=incremental,
+            schedule_epochs=None if self.schedule_epochs is None else int(self.schedule_epochs),
+            clip_norm=None if self.clip_norm is None else float(self.clip_norm),
             **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 

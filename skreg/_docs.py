@@ -73,15 +73,45 @@ input_dropout : float, default=0.0
 batch_size : int or 'auto', default='auto'
     Rows in a mini-batch; 'auto' is ``min(200, n_samples)``. Used by 'adam' and 'sgd'.
 
-learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-    Used by 'sgd'. 'invscaling' is ``learning_rate_init / t ** power_t`` after t samples; 'adaptive'
-    divides the rate by 5 whenever training stalls (see `tol`) until it is below 1e-6.
+learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'log_cosine'}, default='constant'
+    How the learning rate goes on from step to step.
+
+    - 'invscaling' and 'adaptive', for 'sgd' only, 'adam' takes them for 'constant': the one is
+      ``learning_rate_init / t ** power_t`` after t samples; the other divides the rate by 5 whenever
+      training stalls (see `tol`) until it is below 1e-6.
+    - 'cosine': from `learning_rate_init` to `learning_rate_end` along half a cosine [Loshchilov2017]_.
+    - 'one_cycle': from a 25th of `learning_rate_init` up to it in the first 30 % of the schedule, then
+      down to `learning_rate_end` [Smith2018]_; the momentum stays.
+    - 'log_cosine': four waves, each twice as long as the one before, which begin and end at
+      `learning_rate_end` and rise to `learning_rate_init` [Holzmuller2024]_.
+
+    The last three, for 'adam' and 'sgd', take `schedule_epochs` epochs, and a training loss that
+    does not improve is no reason to stop before `max_iter`; with `early_stopping` the validation score
+    still is, unless ``n_iter_no_change=np.inf``, which only keeps the best weights.
 
 learning_rate_init : float, default=0.001
-    Initial learning rate of 'adam' and 'sgd'.
+    Learning rate of 'adam' and 'sgd' that `learning_rate` starts from, or rises to.
 
 power_t : float, default=0.5
     Exponent of 'invscaling'.
+
+learning_rate_end : float, default=0.0
+    Learning rate at the end of 'cosine', 'one_cycle' and 'log_cosine', at most `learning_rate_init`.
+
+schedule_epochs : int or None, default=None
+    Epochs that 'cosine', 'one_cycle' and 'log_cosine' take; None is `max_iter`. After them they begin
+    anew, so that a part of `max_iter` makes 'cosine' one with warm restarts. `warm_start` and
+    `partial_fit`, each call of which is one epoch, go on in the schedule where the last call ended it.
+
+warmup : float, default=0.0
+    Epochs, or a fraction of one, in which the learning rate of 'adam' and 'sgd' rises linearly to what
+    `learning_rate` asks for [Goyal2017]_.
+
+clip_norm : float or None, default=None
+    Largest Euclidean norm of a step's gradient, over all weights and intercepts together; a longer one
+    is shortened to it [Pascanu2013]_. It is the gradient of the batch's loss, its activity penalty and the l2
+    terms; the proximal step of the l1 terms is shortened by the same factor, so that the objective's
+    stationary points stay. Not with 'lbfgs'.
 
 max_iter : int, default=200
     Largest number of epochs ('adam', 'sgd') or iterations ('lbfgs').
@@ -204,7 +234,15 @@ REFERENCES = """\
 .. [9] Ramachandran, Zoph & Le (2017), "Searching for activation functions", :arxiv:`1710.05941`.
 .. [10] Misra (2020), "Mish: A self regularized non-monotonic activation function", :arxiv:`1908.08681`.
 .. [11] He et al. (2015), "Delving deep into rectifiers: surpassing human-level performance on ImageNet
-   classification", :arxiv:`1502.01852`."""
+   classification", :arxiv:`1502.01852`.
+.. [Loshchilov2017] "SGDR: stochastic gradient descent with warm restarts", :arxiv:`1608.03983`.
+.. [Smith2018] Smith & Topin, "Super-convergence: very fast training of neural networks using large learning
+   rates", :arxiv:`1708.07120`.
+.. [Holzmuller2024] Holzmüller, Grinsztajn & Steinwart, "Better by default: strong pre-tuned MLPs and boosted
+   trees on tabular data", :arxiv:`2407.04491`.
+.. [Goyal2017] "Accurate, large minibatch SGD: training ImageNet in 1 hour", :arxiv:`1706.02677`.
+.. [Pascanu2013] Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks",
+   :arxiv:`1211.5063`."""
 
 
 def shared_docs(**replacements):

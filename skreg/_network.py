@@ -185,8 +185,15 @@ class Workspace:
         self.panels = aligned_empty(n_members * panel_size(dtype, transposed=not forward_only), dtype)
 
 
-def descent_scratch(layer_units, dtype, sparse, n_members):
-    """(gradients, shared_gradient): scratch of a training step, see kernels/descent.py."""
+def descent_scratch(layer_units, dtype, sparse, n_members, whole):
+    """(gradients, shared_gradient, squares): scratch of a training step, see kernels/descent.py.
+
+    If `whole`, both gradients are the same array, as long as the parameters.
+    """
+    if whole:
+        places, n_params = offsets(layer_units)
+        gradient, sizes = aligned_empty(n_params, dtype), np.diff([at for layer in places for at in layer] + [n_params])
+        return gradient, gradient, _squares_scratch(sizes)
     from .kernels.matmul import HEIGHT
 
     per_line = code.CACHE_LINE // np.dtype(dtype).itemsize
@@ -194,4 +201,10 @@ def descent_scratch(layer_units, dtype, sparse, n_members):
     shared = shapes[0][0] * shapes[0][1] if sparse else 0
     pieces = [min(HEIGHT, fan_in) * fan_out for fan_in, fan_out in shapes[1 if sparse else 0 :]]
     own = -(-max([*pieces, *layer_units[1:]]) // per_line) * per_line
-    return aligned_empty(n_members * own, dtype), aligned_empty(shared, dtype)
+    return aligned_empty(n_members * own, dtype), aligned_empty(shared, dtype), np.empty(0)
+
+
+def _squares_scratch(sizes):
+    from .kernels.clipping import BLOCK
+
+    return np.empty(sum(-(-int(size) // BLOCK) for size in sizes))

@@ -85,9 +85,9 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
-    from .kernels import activations, activity, links, losses, proximal
+    from .kernels import activations, activity, averaging, clipping, links, losses, proximal
 
-    modules = activations, activity, losses, links, proximal
+    modules = activations, activity, losses, links, proximal, clipping, averaging
     return [stage for module in modules for stage in module.STAGES.values()]
 
 

@@ -98,6 +98,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        learning_rate_end=0.0,
+        schedule_epochs=None,
+        warmup=0.0,
+        clip_norm=None,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -131,6 +135,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.learning_rate_end = learning_rate_end
+        self.schedule_epochs = schedule_epochs
+        self.warmup = warmup
+        self.clip_norm = clip_norm
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state

@@ -4,6 +4,8 @@ A piece is at most HEIGHT rows of a layer's weights. Its gradient goes to a smal
 into the update, while both are in the second-level cache; the gradient as a whole is never stored. No
 other member needs the weights any more: all deltas are there.
 
+Only where the length of a step depends on the gradient as a whole, for clipping, it is stored first.
+
 Penalties that couple the outgoing weights of a unit, which are a row, and constraints on them are a
 *proximal stage* (proximal.py): the layout says which. It is called with whole rows that the optimizer has
 moved, by the member that moved them. It takes
@@ -16,7 +18,9 @@ moved, by the member that moved them. It takes
 """
 
 from ._jit import helper, outlined
+from .clipping import clip_factor
 from .layout import (
+    CLIP_NORM,
     COEF,
     COEF_L1,
     COEF_L2,
@@ -33,7 +37,7 @@ from .layout import (
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
-from .optimizers import proximal_reach, update
+from .optimizers import next_reach, proximal_reach, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, call_stage
 from .team import share, wait
@@ -41,58 +45,103 @@ from .views import part
 
 _GRANULE = 16  # parameters that one member has, lest two write to a cache line
 
-
-@helper
-def _move(optimizer, rates, step, reach, fraction, l1, l2, params, state, at, count, gradient, start):
-    """Update `count` parameters from place `at` on; their gradient lies at `start`."""
-    update(optimizer, rates, step, reach, fraction, l1, l2, part(params, at, count), part(gradient, start, count),
-           part(state, at, count), part(state, len(params) + at, count))  # fmt: skip
+# What is done with each piece of the gradient: computed and followed at once, computed, followed.
+_BOTH, _STORE, _FOLLOW = 0, 1, 2
 
 
 @helper
-def _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties, gradient,
-               start):  # fmt: skip
+def _move(optimizer, rates, step, reach, fraction, factor, l1, l2, params, state, at, count, gradient, start):
+    """Update `count` parameters from place `at` on; their gradient, to be multiplied by `factor`, lies at `start`."""
+    piece = part(gradient, start, count)
+    if factor != 1:
+        for i in range(count):
+            piece[i] *= factor
+    update(optimizer, rates, step, reach, fraction, l1, l2, part(params, at, count), piece, part(state, at, count),
+           part(state, len(params) + at, count))  # fmt: skip
+
+
+@helper
+def _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, factor, params, state, layout, penalties,
+               gradient, start):  # fmt: skip
     """Update rows begin:end of a layer's weights; their gradient lies at `start`."""
     fan_out = layout[layer, FAN_OUT]
-    _move(optimizer, rates, step, reach, fraction, penalties[layer, COEF_L1], penalties[layer, COEF_L2], params, state,
-          layout[layer, COEF] + begin * fan_out, (end - begin) * fan_out, gradient, start)  # fmt: skip
+    _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, COEF_L1], penalties[layer, COEF_L2], params,
+          state, layout[layer, COEF] + begin * fan_out, (end - begin) * fan_out, gradient, start)  # fmt: skip
     if layout[layer, PROX] != NO_ADDRESS:
         call_stage(layout[layer, PROX], (
             address_of(params, 0), address_of(state, len(params)), address_of(layout, layer * N_LAYOUT),
             address_of(penalties, layer * N_PENALTIES), begin, end, address_of(gradient, start), optimizer, step,
-            rates[EPSILON], proximal_reach(optimizer, rates, reach, fraction),
+            rates[EPSILON], proximal_reach(optimizer, rates, step, reach, fraction),
         ))  # fmt: skip
 
 
 @outlined
-def descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach, fraction,
-            seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals, n_met):  # fmt: skip
-    """Move a member's share of all parameters once. Returns the number of meetings so far.
-
-    `step`, `reach` and `fraction` are the optimizer's (see optimizers.py). `gradient` is the member's
-    scratch, `shared_gradient` that of all members for the first layer of CSR X.
-    """
-    n_rows = len(rows)
+def _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach,
+            fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals,
+            n_met):  # fmt: skip
+    """A member's share of all parameters, layer by layer. Returns the number of meetings so far."""
+    n_rows, stores = len(rows), what != _FOLLOW
+    factor = work.dtype.type(factor)
     for layer in range(layout.shape[0]):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
         intercept = layout[layer, INTERCEPT]
         if layer == 0 and len(indptr) > 0:
-            gradient_of_sparse_weights(data, indices, indptr, rows, layout, penalties[0, DROPOUT],
-                                       dropout_key(seed, n_steps, 0), work, shared_gradient, 0, SET, member,
-                                       n_members)  # fmt: skip
-            n_met = wait(arrivals, n_met, n_members)
-            begin, end = share(fan_in, _GRANULE, member, n_members)
-            _move_rows(0, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties,
-                       shared_gradient, begin * fan_out)  # fmt: skip
+            if stores:
+                gradient_of_sparse_weights(data, indices, indptr, rows, layout, penalties[0, DROPOUT],
+                                           dropout_key(seed, n_steps, 0), work, shared_gradient, 0, SET, member,
+                                           n_members)  # fmt: skip
+                n_met = wait(arrivals, n_met, n_members)
+            if what != _STORE:
+                begin, end = share(fan_in, _GRANULE, member, n_members)
+                _move_rows(0, begin, end, optimizer, rates, step, reach, fraction, factor, params, state, layout,
+                           penalties, shared_gradient, begin * fan_out)  # fmt: skip
         else:
             first, last = share(fan_in, ROWS, member, n_members)
             for begin in range(first, last, HEIGHT):
                 end = min(begin + HEIGHT, last)
-                gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, 0, SET)
-                _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, params, state, layout, penalties,
-                           gradient, 0)  # fmt: skip
+                place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
+                if stores:
+                    gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, place, SET)
+                if what != _STORE:
+                    _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, factor, params, state,
+                               layout, penalties, gradient, place)  # fmt: skip
         first, last = share(fan_out, _GRANULE, member, n_members)
-        gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, 0, SET)
-        _move(optimizer, rates, step, reach, fraction, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2],
-              params, state, intercept + first, last - first, gradient, 0)  # fmt: skip
+        place = 0 if what == _BOTH else intercept + first
+        if stores:
+            gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, place, SET)
+        if what != _STORE:
+            _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, INTERCEPT_L1],
+                  penalties[layer, INTERCEPT_L2], params, state, intercept + first, last - first, gradient,
+                  place)  # fmt: skip
     return n_met
+
+
+@helper
+def descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, learning_rate, step,
+            reach, fraction, clip, seed, n_steps, work, panel, gradient, shared_gradient, squares, member, n_members,
+            arrivals, n_met):  # fmt: skip
+    """Move a member's share of all parameters once. Returns (number of meetings so far, reach after the step).
+
+    `step`, `reach` and `fraction` are the optimizer's (see optimizers.py). `gradient` is the member's
+    scratch, `shared_gradient` that of all members for the first layer of CSR X. With `clip`, the address
+    of the stage in clipping.py, both are the same array, as long as the parameters.
+    """
+    what, factor = _BOTH, 1.0
+    if clip != NO_ADDRESS:
+        what = _FOLLOW
+        n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step,
+                        reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
+                        n_members, arrivals, n_met)  # fmt: skip
+        n_met = wait(arrivals, n_met, n_members)
+        call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
+                          address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
+                          fraction))  # fmt: skip
+        n_met = wait(arrivals, n_met, n_members)
+        factor = clip_factor(squares, rates[CLIP_NORM])
+    # A shorter gradient is one of fewer rows: so the penalties keep their proportion to it.
+    fraction *= factor
+    reach = next_reach(optimizer, rates, learning_rate, reach, fraction)
+    n_met = _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach,
+                    fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members,
+                    arrivals, n_met)  # fmt: skip
+    return n_met, reach

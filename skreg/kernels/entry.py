@@ -13,7 +13,8 @@ loss_parameters : float64 numbers that the loss needs, see losses.py; may be emp
 work : scratch; the layout's buffers hold as many rows as a batch or block
 row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
-gradients, shared_gradient : scratch of the descent, see descent.py; the first has one part for each member
+gradients, shared_gradient, squares : scratch of the descent, see descent.py; the first has one part for each member
+clip, average_stage, average : see clipping.py and averaging.py; NO_ADDRESS and empty where they are not used
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
@@ -24,7 +25,7 @@ from .descent import descend
 from .layout import BETA_1, BETA_2, FAN_OUT, OUTPUT, OUTPUT_STRIDE
 from .matmul import ROWS
 from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs
-from .optimizers import adam_step, next_reach
+from .optimizers import step_length
 from .penalties import all_penalties
 from .random import shuffle
 from .stages import NO_ADDRESS, address_of, call_stage
@@ -58,23 +59,25 @@ def _own(scratch, member, n_members):
 
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
-                 layout, penalties, loss, loss_parameters, optimizer, rates, batch_size, seed, epoch, step, reach,
-                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, member, n_members,
-                 arrivals):  # fmt: skip
+                 layout, penalties, loss, loss_parameters, optimizer, rates, learning_rates, clip, average_stage,
+                 average, average_rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work, row_terms,
+                 panels, gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
     those met on the way; the penalties on weights and on intercepts are those at its end, not finite
     where a parameter is not. An epoch whose terms are not finite is the last.
 
-    `epoch` and `step` are the numbers of epochs and updates before.
+    `epoch` and `step` are the numbers of epochs and updates before; `learning_rates` and `average_rates`, see
+    averaging.py, have one entry for each update to come.
     """
     control = flush_subnormals()
     n_samples = len(order)
-    panel, gradient = _own(panels, member, n_members), _own(gradients, member, n_members)
+    panel = _own(panels, member, n_members)
+    gradient = _own(gradients, member, n_members) if clip == NO_ADDRESS else gradients
     row_loss, row_activity = _halves(row_terms)
     scale = 1.0 / batch_size
-    n_met, n_done = 0, 0
+    n_met, n_done, n_steps = 0, 0, 0
     for _ in range(n_epochs):
         if member == 0 and shuffled:
             shuffle(order, seed, epoch + n_done)
@@ -101,12 +104,16 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                 total_activity += _total(row_activity, len(rows))
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
-            reach = next_reach(optimizer, rates, reach, fraction)
-            n_met = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                            adam_step(rates, power_1, power_2), reach, fraction, seed, step, work, panel, gradient,
-                            shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
-            step += 1
+            learning_rate = learning_rates[n_steps]
+            n_met, reach = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
+                                   learning_rate, step_length(optimizer, learning_rate, power_1, power_2), reach,
+                                   fraction, clip, seed, step, work, panel, gradient, shared_gradient, squares, member,
+                                   n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
+            if average_stage != NO_ADDRESS:
+                call_stage(average_stage, (address_of(average, 0), address_of(params, 0), len(params), member,
+                                           n_members, average_rates[n_steps]))  # fmt: skip
+            step, n_steps = step + 1, n_steps + 1
         if member == 0:
             terms[4 * n_done], terms[4 * n_done + 3] = total_loss / n_samples, total_activity / n_samples
             terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(params, layout, penalties)

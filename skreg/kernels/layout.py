@@ -33,6 +33,6 @@ IDENTITY, RELU = 0, 1
 # optimizers
 SGD, NESTEROV, ADAM = 0, 1, 2
 
-# entries of `rates`, the numbers that an optimizer needs
-LEARNING_RATE, MOMENTUM, BETA_1, BETA_2, EPSILON = 0, 1, 2, 3, 4
+# entries of `rates`, the numbers that an optimizer needs beside the learning rate of each step
+MOMENTUM, BETA_1, BETA_2, EPSILON, CLIP_NORM = 0, 1, 2, 3, 4
 N_RATES = 5

@@ -15,7 +15,7 @@ import math
 
 from ._jit import helper, outlined, uniform
 from .adam import adam
-from .layout import ADAM, BETA_1, BETA_2, EPSILON, LEARNING_RATE, MOMENTUM, NESTEROV
+from .layout import ADAM, BETA_1, BETA_2, EPSILON, MOMENTUM, NESTEROV
 from .penalties import soft_threshold
 
 
@@ -39,45 +39,48 @@ def _nesterov(w, gradient, velocity, l2, learning_rate, threshold, momentum):
 
 
 @helper
-def next_reach(optimizer, rates, reach, fraction):
+def next_reach(optimizer, rates, learning_rate, reach, fraction):
     """What an optimizer's average would hold of a gradient that has always stood still at 1.
 
-    It is the same average, taken over the fractions of the batches.
+    It is the same average, taken over the fractions of the batches. SGD's holds the learning rate of each step;
+    Adam's does not, whose step has it.
     """
     if optimizer == ADAM:
         return rates[BETA_1] * reach + (1 - rates[BETA_1]) * fraction
-    return rates[MOMENTUM] * reach + rates[LEARNING_RATE] * fraction
+    return rates[MOMENTUM] * reach + learning_rate * fraction
 
 
 @helper
-def proximal_reach(optimizer, rates, reach, fraction):
+def proximal_reach(optimizer, rates, step, reach, fraction):
     """Reach of the proximal step; Nesterov's point ahead is one step of momentum further."""
     if optimizer == NESTEROV:
-        return rates[MOMENTUM] * reach + rates[LEARNING_RATE] * fraction
+        return rates[MOMENTUM] * reach + step * fraction
     return reach
 
 
 @helper
-def adam_step(rates, power_1, power_2):
-    """Adam's learning rate with the corrections of both moments: powers of its betas, one for each step so far."""
-    return rates[LEARNING_RATE] * math.sqrt(1 - power_2) / (1 - power_1)
+def step_length(optimizer, learning_rate, power_1, power_2):
+    """The learning rate; Adam's with the corrections of both moments: powers of its betas, one for each step so far."""
+    if optimizer == ADAM:
+        return learning_rate * math.sqrt(1 - power_2) / (1 - power_1)
+    return learning_rate
 
 
 @outlined
 def update(optimizer, rates, step, reach, fraction, l1, l2, w, gradient, first, second):
     """Move some weights once.
 
-    `step` is `adam_step`, `reach` that of the average with this batch in it. `first` and `second` are
+    `step` is `step_length`, `reach` that of the average with this batch in it. `first` and `second` are
     Adam's moments; the velocity of SGD is the first.
     """
     kind = w.dtype.type
     l2 = kind(fraction * l2)
-    learning_rate, momentum = rates[LEARNING_RATE], rates[MOMENTUM]
-    reach = proximal_reach(optimizer, rates, reach, fraction)
+    momentum = rates[MOMENTUM]
+    reach = proximal_reach(optimizer, rates, step, reach, fraction)
     if optimizer == ADAM:
         adam(w, gradient, first, second, l2, kind(step), kind(reach * l1), kind(rates[BETA_1]),
              kind(1 - rates[BETA_1]), kind(rates[BETA_2]), kind(1 - rates[BETA_2]), kind(rates[EPSILON]))  # fmt: skip
     elif optimizer == NESTEROV:
-        _nesterov(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
+        _nesterov(w, gradient, first, l2, kind(step), kind(reach * l1), kind(momentum))
     else:
-        _sgd(w, gradient, first, l2, kind(learning_rate), kind(reach * l1), kind(momentum))
+        _sgd(w, gradient, first, l2, kind(step), kind(reach * l1), kind(momentum))

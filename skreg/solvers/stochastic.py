@@ -34,10 +34,24 @@ class StochasticOptions:
     beta_2: float
     epsilon: float
     incremental: bool
+    learning_rate_end: float = 0.0
+    schedule_epochs: int | None = None
+    warmup: float = 0.0
+    clip_norm: float | None = None
+
+    @property
+    def learning_rates(self):
+        return LearningRate(
+            self.learning_rate, self.learning_rate_init, self.power_t, self.learning_rate_end,
+            self.schedule_epochs or self.max_iter, self.warmup,
+        )  # fmt: skip
 
     @property
     def schedule(self):
-        return self.learning_rate, float(self.learning_rate_init)
+        """What makes a schedule another one, in plain numbers."""
+        shape = (float(self.learning_rate_end), self.learning_rates.n_epochs) if self.learning_rates.has_shape else ()
+        warmup = (float(self.warmup),) if self.warmup > 0 else ()
+        return self.learning_rate, float(self.learning_rate_init), *shape, *warmup
 
     @property
     def optimizer(self):
@@ -53,7 +67,8 @@ class OptimizerState:
     optimizer: int
     moments: np.ndarray  # two vectors one after the other: Adam's moments; SGD's velocity in the first
     learning_rate: float
-    schedule: tuple  # (kind, initial learning rate) that `learning_rate` comes from
+    schedule: tuple  # of the options, that `learning_rate` comes from
+    schedule_start: int = 0  # epochs before it
     n_epochs: int = 0
     n_steps: int = 0
     reach: float = 0.0  # what the average of gradients holds of one that stood still
@@ -73,7 +88,10 @@ class OptimizerState:
         moments[:] = self.moments
         changed = replace(self, moments=moments)
         if self.schedule != options.schedule:
-            changed = replace(changed, learning_rate=options.learning_rate_init, schedule=options.schedule)
+            changed = replace(
+                changed, learning_rate=options.learning_rate_init, schedule=options.schedule,
+                schedule_start=self.n_epochs,
+            )  # fmt: skip
         return changed
 
 
@@ -127,6 +145,9 @@ class _Epochs:
     """Runs compiled epochs on one dataset with one workspace."""
 
     def __init__(self, spec, options, dataset, params, state, seed, team):
+        from ..kernels import clipping
+        from ..kernels.stages import NO_ADDRESS
+
         self.team = team
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed
@@ -134,13 +155,19 @@ class _Epochs:
         self.arguments = dataset.arguments()
         self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
         self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
-        self.scratch = descent_scratch(spec.layer_units, params.dtype, dataset.is_sparse, team.size)
+        self.scratch = descent_scratch(
+            spec.layer_units, params.dtype, dataset.is_sparse, team.size, whole=options.clip_norm is not None
+        )
+        self.n_steps = -(-dataset.n_samples // options.batch_size)  # in an epoch
+        self.average = np.empty(0, params.dtype)
+        self.clip = NO_ADDRESS if options.clip_norm is None else clipping.STAGES["clip"].address(params.dtype)
         self.rates = np.empty(code.N_RATES)
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
+        self.rates[code.CLIP_NORM] = options.clip_norm or 0.0
 
     def run(self, learning_rate, n_epochs=1):
-        """Train some epochs, up to one that diverges.
+        """Train some epochs, up to one that diverges, with one learning rate or with one for each step.
 
         Returns the objective's four terms in the order of the formula, one row an epoch.
         """
@@ -148,16 +175,17 @@ class _Epochs:
         from ..kernels.losses import loss_stage
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
-        self.rates[code.LEARNING_RATE] = learning_rate
-        terms = np.empty((n_epochs, 4))
+        learning_rates, terms = np.empty(n_epochs * self.n_steps), np.empty((n_epochs, 4))
+        learning_rates[:] = learning_rate
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
             workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), spec.loss_numbers(),
-            options.optimizer, self.rates, options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach,
-            n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
+            options.optimizer, self.rates, learning_rates, self.clip, 0, self.average, learning_rates,
+            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
+            workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
-        state.n_steps += n_done * -(-self.dataset.n_samples // options.batch_size)
+        state.n_steps += n_done * self.n_steps
         state.n_samples_seen += n_done * self.dataset.n_samples
         return terms[:n_done]
 
@@ -187,7 +215,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     DivergenceError
         If the objective is no longer finite, unless early stopping has weights to return to.
     """
-    schedule = LearningRate(options.learning_rate, options.learning_rate_init, options.power_t)
+    schedule = options.learning_rates
     schedule.current = state.learning_rate
     monitor.begin(params)
     run = _Run(spec, options, dataset, params, state, seed, schedule, monitor)
@@ -233,6 +261,8 @@ class _Run:
             interrupt.check()
             if stop or self.options.incremental:
                 return
+        if self.schedule.has_shape:  # it has come to its end
+            return
         warn(
             f"Stochastic Optimizer: Maximum iterations ({self.n_iter}) reached and the optimization hasn't converged "
             "yet.",
@@ -242,37 +272,48 @@ class _Run:
     def _n_at_once(self):
         """Epochs to run before Python looks at them: none but the last of them can be a reason to stop."""
         monitor = self.monitor
-        if self.measured is not None or monitor.verbose or self.options.incremental or not self.schedule.is_constant:
+        if self.measured is not None or monitor.verbose or self.options.incremental or not self.schedule.is_known_ahead:
             return 1
         until_stalled = monitor.n_iter_no_change - monitor.history.no_improvement_count + 1
+        until_stalled = np.inf if self._needs_all else until_stalled
         in_time = _SECONDS_AT_ONCE / self.seconds_an_epoch
         return int(max(1, min(self.options.max_iter - self.n_iter, until_stalled, in_time, _MOST_AT_ONCE)))
+
+    @property
+    def _needs_all(self):
+        """Whether a plateau of the training loss is no reason to stop."""
+        return self.schedule.has_shape and not self.monitor.early_stopping
+
+    def _learning_rates(self, epochs, n_epochs):
+        state = self.state
+        return self.schedule.of_steps(state.n_epochs - state.schedule_start, n_epochs, epochs.n_steps)
 
     def _some(self, epochs):
         """Train some epochs and record them. Returns whether to stop."""
         self.good.keep()
         n_epochs, start = self._n_at_once(), perf_counter()
-        objectives = [self._objective(terms) for terms in epochs.run(self.schedule.current, n_epochs)]
+        rates = self._learning_rates(epochs, n_epochs)
+        objectives = [self._objective(terms) for terms in epochs.run(rates, n_epochs)]
         self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
         finite = [objective for objective in objectives if np.isfinite(objective[0])]
         if len(finite) < len(objectives):
             self.good.restore()
             if finite:  # the same again, bit for bit
-                epochs.run(self.schedule.current, len(finite))
+                epochs.run(rates[: len(finite) * epochs.n_steps], len(finite))
         for loss, penalty in finite:
             self.monitor.record(self.spec, self.params, self.n_iter + 1, loss, penalty)
             self.n_iter += 1
             self.schedule.end_epoch(self.state.n_samples_seen)
         self.good.release()
         if len(finite) < len(objectives):
-            self._diverged(objectives[-1][0])
+            self._diverged(objectives[-1][0], rates[len(finite) * epochs.n_steps :].max())
             return True
-        return self.monitor.has_stalled and self._stalled()
+        return not self._needs_all and self.monitor.has_stalled and self._stalled()
 
-    def _diverged(self, loss):
+    def _diverged(self, loss, learning_rate):
         self.n_iter += 1
         self.monitor.diverged(loss)
-        _report_divergence(self.n_iter, self.schedule.current, self.monitor.early_stopping)
+        _report_divergence(self.n_iter, float(learning_rate), self.monitor.early_stopping)
 
     def _objective(self, terms):
         """(F, its penalty on weights and biases) after an epoch with these terms.
