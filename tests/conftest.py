@@ -106,14 +106,14 @@ class KernelRun:
     """
 
     def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
-                 dtype=np.float64):  # fmt: skip
+                 clip_norm=None, dtype=np.float64):  # fmt: skip
         self.units = layer_units(coefs)
         self.learning_rate = rates["learning_rate"]
         self.params = pack(coefs, intercepts, dtype)
         options = StochasticOptions(
             solver="adam" if optimizer == "adam" else "sgd", nesterovs_momentum=optimizer == "nesterov",
             batch_size=batch_size, shuffle=shuffled, learning_rate="constant", learning_rate_init=self.learning_rate,
-            power_t=0.5, max_iter=1, incremental=True,
+            power_t=0.5, max_iter=1, incremental=True, clip_norm=clip_norm,
             **{name: rates[name] for name in ("momentum", "beta_1", "beta_2", "epsilon")},
         )  # fmt: skip
         self.state = OptimizerState.start(options, self.params)
@@ -126,9 +126,9 @@ class KernelRun:
         """As if so many epochs and updates had been made."""
         self.state.n_epochs, self.state.n_steps = epoch, step
 
-    def train_epoch(self):
-        """The objective's four terms."""
-        (terms,) = self._epochs.run(self.learning_rate)
+    def train_epoch(self, learning_rates=None):
+        """The objective's four terms; the learning rates of the steps, if they are not those of `rates`."""
+        (terms,) = self._epochs.run(self.learning_rate if learning_rates is None else learning_rates)
         return terms
 
     @property
@@ -144,11 +144,13 @@ class KernelRun:
 class ReferenceRun:
     """The same by `reference.py`."""
 
-    def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True):
+    def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
+                 clip_norm=None):  # fmt: skip
         self.network, self.coefs, self.intercepts = network, coefs, intercepts
         self.X, self.y = X.toarray() if sparse.issparse(X) else X, y
         self.weights = np.ones(X.shape[0]) if weights is None else weights
         self.batch_size, self.seed, self.shuffled = batch_size, seed, shuffled
+        self.clip_norm = clip_norm
         kind = {"sgd": reference.HeavyBall, "nesterov": reference.Nesterov, "adam": reference.Adam}[optimizer]
         names = ("beta_1", "beta_2", "epsilon") if optimizer == "adam" else ("momentum",)
         self.optimizer = kind(rates["learning_rate"], *(rates[name] for name in names))
@@ -157,12 +159,12 @@ class ReferenceRun:
     def start_at(self, epoch, step):
         self.epoch, self.step = epoch, step
 
-    def train_epoch(self):
+    def train_epoch(self, learning_rates=None):
         n = len(self.X)
         order = reference.permutation(n, self.seed, self.epoch) if self.shuffled else np.arange(n)
         self.coefs, self.intercepts, terms = reference.train_epoch(
             self.network, self.coefs, self.intercepts, self.X, self.y, self.weights, order, self.optimizer,
-            self.batch_size, self.seed, self.step,
+            self.batch_size, self.seed, self.step, learning_rates=learning_rates, clip_norm=self.clip_norm,
         )  # fmt: skip
         self.epoch += 1
         self.step += -(-n // self.batch_size)

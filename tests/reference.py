@@ -304,12 +304,21 @@ class Adam:
         return moved
 
 
-def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, batch_size, seed, first_step):
+def clipped(gradients, share, largest_norm):
+    """Gradients of at most this Euclidean norm, all together, and the share of a full batch that is left of them."""
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    factor = 1.0 if largest_norm is None else min(1.0, largest_norm / norm)
+    return [factor * gradient for gradient in gradients], factor * share
+
+
+def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, batch_size, seed, first_step, *,
+                learning_rates=None, clip_norm=None):  # fmt: skip
     """One pass over the rows in `order`. Returns (coefs, intercepts, the objective's four terms).
 
     `weights` have mean 1. Each batch's gradient is divided by the full batch size, and the penalties of a short
     last batch weigh less in the same proportion, so that the steps of an epoch add up to a multiple of F's
-    gradient. Loss and activity are those met on the way; the penalties are those at the end.
+    gradient. Loss and activity are those met on the way; the penalties are those at the end. `learning_rates` has
+    one entry for each batch.
     """
     n_layers, params = len(coefs), [*coefs, *intercepts]
     strengths, ratios = [*network.alpha, *network.beta], [*network.rho, *network.r]
@@ -325,6 +334,9 @@ def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, bat
         loss, activity = loss + batch_loss, activity + batch_activity
         slopes = sum(data_gradient(*batch, weights[rows] / batch_size, masks), [])
         gradients = [slope + share * b * w for slope, b, w in zip(slopes, l2, params, strict=True)]
+        gradients, share = clipped(gradients, share, clip_norm)
+        if learning_rates is not None:
+            optimizer.learning_rate = learning_rates[number]
         params = optimizer.step(params, gradients, l1, share, first_step + number + 1)
     coefs, intercepts = params[:n_layers], params[n_layers:]
     on_coefs, on_biases = penalty_terms(network, coefs, intercepts)
