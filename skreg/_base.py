@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
 from ._initial import initial_weights
+from ._losses import OUT_ACTIVATIONS, loss_parameters
 from ._network import flat, pack, units_of, unpack
-from ._spec import OUT_ACTIVATIONS, hidden_units, make_spec, prediction_spec
+from ._spec import hidden_units, make_spec, prediction_spec
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
 from .exceptions import DivergenceError
@@ -84,12 +85,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     # What a subclass says of its targets -------------------------------------------------------
 
     @abstractmethod
-    def _loss_parameter(self):
-        """Name of the loss that the parameters ask for, or None where the targets decide."""
-
-    @abstractmethod
     def _validate_target(self, y, loss, new_classes):
-        """(y as the loss takes it, of shape (n_samples, n_targets); number of outputs; name of the loss)."""
+        """(y as the loss takes it, of shape (n_samples, n_targets); number of outputs; the loss).
+
+        A loss is its name with the numbers that it needs; None stands for the one that the parameters ask for.
+        """
 
     @abstractmethod
     def _score_raw(self, y, raw_prediction, sample_weight):
@@ -186,11 +186,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _fit_data(self, X, y, sample_weight, validation, incremental):
         going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
         X, y = self._validate_X_y(X, y, reset=not going_on)
-        target, n_outputs, loss = self._validate_target(y, self._loss_parameter(), not going_on and not incremental)
+        target, n_outputs, loss = self._validate_target(y, None, not going_on and not incremental)
         sample_weight = self._weights("sample_weight", sample_weight, X, y)
         hidden = hidden_units(self.hidden_layer_sizes)
-        spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss)
-        self._start(spec, loss, X.dtype, going_on)
+        spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss[0], numbers=loss[1])
+        self._start(spec, X.dtype, going_on)
         held_out = self._validation_data(validation, X, loss)
         rows = None
         if self.early_stopping and held_out is None:
@@ -231,7 +231,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             raise ValueError(f"{name}{with_classes} is zero everywhere: at least one weight must be positive.")
         return weights
 
-    def _start(self, spec, loss, dtype, going_on):
+    def _start(self, spec, dtype, going_on):
         """Initial weights, or a check that the old ones still fit."""
         shapes = list(zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True))
         if not going_on:
@@ -251,7 +251,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self._forget_history()
         self.n_outputs_ = spec.layer_units[-1]
         self.n_layers_ = len(spec.layer_units)
-        self.out_activation_ = OUT_ACTIVATIONS[loss]
+        self.out_activation_ = OUT_ACTIVATIONS[spec.loss]
+        self._fitted_loss = spec.loss, spec.loss_parameters
         self._fitted_activations = spec.activations
 
     def _draw_seeds(self, rng):
@@ -442,17 +443,24 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         activations = getattr(self, "_fitted_activations", self.activation)
         return activations if isinstance(activations, str) else tuple(activations)
 
+    def _loss_at_fit(self):
+        """(name, numbers) of the loss; by its output and the parameters where the network was not made by `fit`."""
+        if not hasattr(self, "_fitted_loss"):
+            name = next(name for name, activation in OUT_ACTIVATIONS.items() if activation == self.out_activation_)
+            return name, loss_parameters(self, name)
+        return self._fitted_loss
+
     def _full_batch(self, X, y, sample_weight):
         """The objective on these data with the current penalties, and the fitted parameters."""
         from ._objective import FullBatch
 
         check_is_fitted(self)
         X, y = self._validate_X_y(X, y, reset=False)
-        loss = {activation: name for name, activation in OUT_ACTIVATIONS.items()}[self.out_activation_]
+        loss = self._loss_at_fit()
         target, n_outputs, _ = self._validate_target(y, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
-        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss, self._activations_at_fit())
+        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss[0], self._activations_at_fit(), loss[1])
         load_kernels()
         batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
         return batch, pack(self.coefs_, self.intercepts_, np.float64)

@@ -11,17 +11,12 @@ from numbers import Integral, Real
 import numpy as np
 
 from ._compat import InvalidParameterError
+from ._losses import is_smooth, loss_parameters
 from .kernels import layout as code
 
 ACTIVATIONS = (
     "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
 )  # fmt: skip
-OUT_ACTIVATIONS = {
-    "squared_error": "identity",
-    "poisson": "exp",
-    "binary_log_loss": "logistic",
-    "multinomial_log_loss": "softmax",
-}
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,11 @@ class Spec:
     def loss_numbers(self):
         """`loss_parameters` as the kernels take them."""
         return np.asarray(self.loss_parameters, dtype=np.float64)
+
+    @property
+    def is_smooth(self):
+        """Whether the loss has a gradient everywhere."""
+        return is_smooth(self.loss, self.loss_parameters)
 
     @property
     def is_linear(self):
@@ -159,14 +159,18 @@ def activations_of(activation, n_hidden):
     return tuple([str(name) for name in names])
 
 
-def make_spec(estimator, layer_units, loss, activation=None):
-    """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties."""
+def make_spec(estimator, layer_units, loss, activation=None, numbers=None):
+    """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties.
+
+    `numbers` are those that the loss needs; None takes them from the estimator.
+    """
     n_hidden = len(layer_units) - 2
     return Spec(
         layer_units=tuple(layer_units),
         activations=activations_of(estimator.activation if activation is None else activation, n_hidden),
         loss=loss,
         penalties=make_penalties(estimator, n_hidden),
+        loss_parameters=loss_parameters(estimator, loss) if numbers is None else numbers,
     )
 
 

@@ -88,7 +88,7 @@ def stages():
     from .kernels import activations, activity, averaging, clipping, links, losses, proximal
 
     modules = activations, activity, losses, links, proximal, clipping, averaging
-    return [stage for module in modules for stage in module.STAGES.values()]
+    return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 
 def ready_kernels():

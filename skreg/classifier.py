@@ -11,15 +11,29 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from ._base import BaseMLP, _is_stochastic
-from ._compat import StrOptions, check_partial_fit_first_call, fit_context
+from ._compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
+from ._losses import CLASSIFICATION_LOSSES, loss_parameters
 
 
 @shared_docs(
     LOSS="""\
 class_weight : dict, list of dict, 'balanced' or None, default=None
     Weights of the classes, {label: weight}, multiplied with `sample_weight`; 'balanced' makes them
-    inversely proportional to the frequencies in y. For multilabel y: a list with one dict a label.""",
+    inversely proportional to the frequencies in y. For multilabel y: a list with one dict a label.
+
+loss : {'log_loss', 'focal'}, default='log_loss'
+    Of the probability p of the right class: ``-log(p)``, or the focal loss
+    ``-(1 - p)^focal_gamma * log(p)``, in which rows that are right already weigh less (Lin et
+    al. 2017, :arxiv:`1708.02002`); summed over the labels of multilabel targets.
+
+focal_gamma : float, default=2.0
+    Exponent of 'focal', >= 0; with 0 it is the log loss.
+
+label_smoothing : float, default=0.0
+    In [0, 1): the loss becomes a mean over the K classes with the weights ``1 - e + e / K`` of the
+    right one and ``e / K`` of each other, e being this number (Szegedy et al. 2016,
+    :arxiv:`1512.00567`); K = 2 for each label of multilabel targets.""",
     STRATIFIED=", stratified by class except for multilabel targets",
     SCORE="Accuracy",
 )
@@ -27,7 +41,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """Regularised neural network for classification: binary, multiclass and multilabel.
 
     It minimises, over weights W_l and intercepts b_l, with weights s_i of the samples and the log
-    loss (binomial for each label, or multinomial)::
+    loss or the focal loss (binomial for each label, or multinomial)::
 
         sum_i s_i loss(y_i, f(x_i)) / sum_i s_i
         + sum_l alpha_l [ rho |W_l|_1 + (1 - rho)/2 |W_l|_2^2 ]
@@ -76,6 +90,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -84,6 +101,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         activation="relu",
         *,
         class_weight=None,
+        loss="log_loss",
+        focal_gamma=2.0,
+        label_smoothing=0.0,
         solver="adam",
         penalty="l2",
         alpha=1e-4,
@@ -121,6 +141,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.class_weight = class_weight
+        self.loss = loss
+        self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
         self.solver = solver
         self.penalty = penalty
         self.alpha = alpha
@@ -258,9 +281,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return raw.argmax(axis=1)
         return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
 
-    def _loss_parameter(self):
-        return None
-
     def _validate_target(self, y, loss, new_classes):
         if hasattr(y, "toarray"):
             y = y.toarray()
@@ -279,12 +299,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if kind.startswith("multilabel") != self._multilabel:
             raise ValueError(f"y is {kind}, but the classes {self.classes_} were fitted on another kind of target.")
         if self._multilabel:
-            return y, y.shape[1], "binary_log_loss"
+            return y, y.shape[1], self._loss("binary")
         self._check_known(y)
         codes = np.searchsorted(self.classes_, y).reshape(-1, 1)
         if len(self.classes_) > 2:
-            return codes, len(self.classes_), "multinomial_log_loss"
-        return codes, 1, "binary_log_loss"
+            return codes, len(self.classes_), self._loss("multinomial")
+        return codes, 1, self._loss("binary")
+
+    def _loss(self, kind):
+        name = f"{kind}_{self.loss}"
+        return name, loss_parameters(self, name)
 
     def _check_known(self, y):
         found = unique_labels(y)

@@ -1,20 +1,52 @@
 """The regression network."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 
 from ._base import BaseMLP
-from ._compat import StrOptions
+from ._compat import Interval, StrOptions
 from ._docs import shared_docs
+from ._losses import (
+    REGRESSION_LOSSES,
+    check_range,
+    loss_parameters,
+    n_levels,
+    of_levels,
+    quantile_levels,
+    regression_score,
+)
 
 
 @shared_docs(
     LOSS="""\
-loss : {'squared_error', 'poisson'}, default='squared_error'
-    'squared_error' is ``(y - f)^2 / 2``, summed over the outputs; 'poisson' is half the Poisson
-    deviance with a log link, ``y >= 0``.""",
+loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma', 'tweedie'}, default='squared_error'
+    The loss of a raw prediction f, summed over the outputs:
+
+    - 'squared_error': ``(y - f)^2 / 2``, for the mean.
+    - 'absolute_error': ``|y - f|``, for the median.
+    - 'huber': ``r^2 / 2`` where ``|r| <= delta`` and ``delta * (|r| - delta / 2)`` beyond, with
+      ``r = y - f`` (Huber 1964, :doi:`10.1214/aoms/1177703732`). It is the loss of HuberRegressor at a
+      given scale s: ``delta = epsilon * s``, and alpha its own times ``s / n_samples``.
+    - 'quantile': ``q * r`` where ``r = y - f > 0``, else ``(q - 1) * r``, summed over the quantiles q
+      (Koenker & Bassett 1978, :doi:`10.2307/1913643`); as QuantileRegressor.
+    - 'poisson', 'gamma', 'tweedie': half the deviance with a log link, the mean being ``exp(f)``; as
+      PoissonRegressor, GammaRegressor and TweedieRegressor. They need ``y >= 0``, ``y > 0``, and
+      for the last: any y for ``power <= 0``, ``y >= 0`` below 2, ``y > 0`` from 2 on.
+
+delta : float, default=1.0
+    Where 'huber' goes over from squared to absolute, > 0, in units of y.
+
+quantile : float or sequence of float, default=0.5
+    Of 'quantile', each between 0 and 1, increasing. Several ones at once share the hidden layers: the
+    network has an output for each target and quantile, and `predict` sorts them.
+
+power : float, default=1.5
+    Of 'tweedie': the variance is proportional to the mean to this power (Jorgensen 1987,
+    :doi:`10.1111/j.2517-6161.1987.tb01685.x`). At most 0, or at least 1: 0 is the squared error at
+    mean ``exp(f)``, 1 is 'poisson', 2 is 'gamma'.""",
     STRATIFIED="",
     SCORE="R^2",
 )
@@ -67,7 +99,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "power": [Interval(Real, None, 0, closed="right"), Interval(Real, 1, None, closed="left")],
     }
 
     def __init__(
@@ -76,6 +111,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         activation="relu",
         *,
         loss="squared_error",
+        delta=1.0,
+        quantile=0.5,
+        power=1.5,
         solver="adam",
         penalty="l2",
         alpha=1e-4,
@@ -113,6 +151,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
+        self.delta = delta
+        self.quantile = quantile
+        self.power = power
         self.solver = solver
         self.penalty = penalty
         self.alpha = alpha
@@ -158,16 +199,48 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+            Predicted targets. With K > 1 quantiles there is one more axis of length K for them, in
+            increasing order; they never cross.
         """
         mean = self._raw_predict(X, linked=True)
+        n_quantiles = n_levels(*self._loss_at_fit())
+        if n_quantiles > 1:
+            quantiles = of_levels(mean, n_quantiles)
+            return quantiles[:, 0] if quantiles.shape[1] == 1 else quantiles
         return mean.ravel() if mean.shape[1] == 1 else mean
+
+    def score(self, X, y, sample_weight=None):
+        """R^2 of the predictions; of quantiles D^2, the share of the pinball loss that they explain.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples.
+
+        Returns
+        -------
+        score : float
+            At most 1. Of ``loss='quantile'`` it is the mean over the quantiles of
+            `sklearn.metrics.d2_pinball_score`, 0 for the quantiles of `y` themselves.
+        """
+        loss = self._loss_at_fit()
+        if loss[0] != "quantile":
+            return super().score(X, y, sample_weight)
+        raw = self._raw_predict(X)
+        return regression_score(*loss, np.reshape(y, (len(raw), -1)), raw, sample_weight)
 
     def _link(self):
         return "exp" if self.out_activation_ == "exp" else None
 
-    def _loss_parameter(self):
-        return self.loss
+    def _check_before_data(self, validation, incremental):
+        quantile_levels(self.quantile)
+        super()._check_before_data(validation, incremental)
 
     def _validate_target(self, y, loss, new_classes):
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
@@ -178,13 +251,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(len(y), -1)
-        if loss == "poisson" and y.min() < 0:
-            raise ValueError(f"loss='poisson' needs y >= 0, got a smallest value of {y.min()!s}.")
-        return y, y.shape[1], loss
+        loss = loss or (self.loss, loss_parameters(self, self.loss))
+        check_range(*loss, y)
+        return y, y.shape[1] * n_levels(*loss), loss
 
     def _score_raw(self, y, raw_prediction, sample_weight):
-        mean = np.exp(raw_prediction) if self.out_activation_ == "exp" else raw_prediction
-        return r2_score(y, mean, sample_weight=sample_weight)
+        return regression_score(*self._loss_at_fit(), y, raw_prediction, sample_weight)
 
     def _stratify(self, y):
         return None
@@ -192,5 +264,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        is_tweedie = self.loss == "tweedie" and self.power >= 1
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma") or is_tweedie
         return tags

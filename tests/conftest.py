@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from skreg import MLPRegressor
+from skreg import MLPClassifier, MLPRegressor
 from skreg._data import Dataset
 from skreg._network import pack, unpack
 from skreg._objective import FullBatch
@@ -32,23 +32,57 @@ ACTIVATIONS_AND_TARGETS = [
     for place, target in enumerate(TARGETS)
     if number < 4 or (place - number) % 4 == 0
 ]
+# Those of losses with parameters of their own, and these parameters. They have no kink but where y is met.
+LOSSES = {
+    "absolute error": ("absolute_error", 1, {}),
+    "three absolute errors": ("absolute_error", 3, {}),
+    "huber": ("huber", 1, {"delta": 0.8}),
+    "three of huber": ("huber", 3, {"delta": 0.8}),
+    "quantile": ("quantile", 1, {"quantile": 0.3}),
+    "two quantiles of three": ("quantile", 6, {"quantile": [0.3, 0.9]}),
+    "gamma": ("gamma", 1, {}),
+    "three of gamma": ("gamma", 3, {}),
+    "tweedie": ("tweedie", 1, {"power": 1.3}),
+    "three of tweedie": ("tweedie", 3, {"power": 1.9}),
+    "tweedie, positive": ("tweedie", 1, {"power": 2.7}),
+    "tweedie, stable": ("tweedie", 1, {"power": -0.5}),
+    "tweedie, normal": ("tweedie", 1, {"power": 0.0}),
+    "smoothed binary": ("binary_log_loss", 1, {"label_smoothing": 0.2}),
+    "smoothed multilabel": ("binary_log_loss", 3, {"label_smoothing": 0.2}),
+    "smoothed multinomial": ("multinomial_log_loss", 3, {"label_smoothing": 0.2}),
+    "focal binary": ("binary_focal", 1, {"focal_gamma": 2.0, "label_smoothing": 0.0}),
+    "focal multilabel": ("binary_focal", 3, {"focal_gamma": 0.5, "label_smoothing": 0.1}),
+    "focal multinomial": ("multinomial_focal", 3, {"focal_gamma": 2.0, "label_smoothing": 0.0}),
+    "smoothed focal multinomial": ("multinomial_focal", 3, {"focal_gamma": 0.5, "label_smoothing": 0.1}),
+}
+LOSS_PARAMETERS = {name: parameters for name, (_, _, parameters) in LOSSES.items()}
 HIDDEN = {"linear": (), "one hidden layer": (5,), "two hidden layers": (5, 3)}
 # With these, Adam's first moment is the gradient, and nothing moves.
 GRADIENT_RATES = {"learning_rate": 0.0, "momentum": 0.0, "beta_1": 0.0, "beta_2": 0.95, "epsilon": 1e-4}
 RATES = {"learning_rate": 0.005, "momentum": 0.6, "beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-4}
 
 
+def loss_and_outputs(target):
+    return TARGETS[target] if target in TARGETS else LOSSES[target][:2]
+
+
 def draw_data(target, n_rows=23, n_features=4, seed=0):
     """(X with many zeros, y as the loss takes it, sample weights of mean 1)."""
     rng = np.random.RandomState(seed)
-    loss, n_outputs = TARGETS[target]
+    loss, n_outputs = loss_and_outputs(target)
+    n_targets = n_outputs // np.size(LOSS_PARAMETERS.get(target, {}).get("quantile", 0.5))
     X = rng.randn(n_rows, n_features) * (rng.rand(n_rows, n_features) < 0.7)
-    y = {
-        "squared_error": lambda: rng.randn(n_rows, n_outputs),
-        "poisson": lambda: rng.poisson(1.5, (n_rows, n_outputs)).astype(float),
-        "binary_log_loss": lambda: rng.randint(0, 2, (n_rows, n_outputs)).astype(float),
-        "multinomial_log_loss": lambda: rng.randint(0, n_outputs, (n_rows, 1)).astype(float),
-    }[loss]()
+    draws = {
+        "poisson": lambda: rng.poisson(1.5, (n_rows, n_targets)).astype(float),
+        "gamma": lambda: rng.gamma(2.0, 1.0, (n_rows, n_targets)),
+        "tweedie": lambda: rng.gamma(2.0, 1.0, (n_rows, n_targets)),
+        "binary_log_loss": lambda: rng.randint(0, 2, (n_rows, n_targets)).astype(float),
+        "multinomial_log_loss": lambda: rng.randint(0, n_targets, (n_rows, 1)).astype(float),
+    }
+    draws |= {kind + "_focal": draws[kind + "_log_loss"] for kind in ("binary", "multinomial")}
+    y = draws.get(loss, lambda: rng.randn(n_rows, n_targets))()
+    if loss == "tweedie" and LOSS_PARAMETERS[target]["power"] < 2:  # which has zeros, or negative numbers
+        y[::3] = 0.0 if LOSS_PARAMETERS[target]["power"] > 0 else -0.5
     weights = rng.randint(0, 4, n_rows) + rng.rand(n_rows) * (rng.rand(n_rows) < 0.5)
     return X, y, weights / weights.mean()
 
@@ -62,7 +96,7 @@ def draw_network(activation, target, hidden, *, dropout=False, seed=0):
         return list(rng.uniform(largest / 5, largest, n))
 
     return reference.Network(
-        activation=activation, loss=TARGETS[target][0],
+        activation=activation, loss=loss_and_outputs(target)[0], loss_parameters=LOSS_PARAMETERS.get(target, {}),
         alpha=strengths(n_hidden + 1, 0.05), rho=strengths(n_hidden + 1, 1.0),
         beta=strengths(n_hidden + 1, 0.05), r=strengths(n_hidden + 1, 1.0),
         gamma=strengths(n_hidden, 0.05), q=strengths(n_hidden, 1.0),
@@ -87,10 +121,12 @@ def layer_units(coefs):
 
 def make_kernel_spec(network, units):
     """The package's specification of a reference network, by way of an estimator's parameters."""
-    estimator = MLPRegressor(
+    kind = MLPClassifier if network.loss.startswith(("binary", "multinomial")) else MLPRegressor
+    estimator = kind(
         units[1:-1], network.activation, penalty="elasticnet", alpha=network.alpha, l1_ratio=network.rho,
         bias_penalty=network.beta, bias_l1_ratio=network.r, activity_penalty=network.gamma,
         activity_l1_ratio=network.q, input_dropout=network.dropout[0], dropout=network.dropout[1:],
+        **network.loss_parameters,
     )  # fmt: skip
     return make_spec(estimator, units, network.loss)
 

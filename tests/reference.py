@@ -5,7 +5,7 @@ matrices `coefs` and a list of intercept vectors `intercepts`, one entry a layer
 Python's own integers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special, stats
@@ -66,19 +66,98 @@ def poisson(y, f):
     return (y_log_y - y * f - y + np.exp(f)).sum(axis=1), np.exp(f) - y
 
 
-def binary_log_loss(y, f):
+def binary_log_loss(y, f, label_smoothing=0.0):
     """-log of the probability of each label, which is 1 with probability logistic(f)."""
+    y = (1 - label_smoothing) * y + label_smoothing / 2
     return (np.logaddexp(0, f) - y * f).sum(axis=1), logistic(f) - y
 
 
-def multinomial_log_loss(y, f):
+def smoothed(y, n_classes, label_smoothing):
+    """Weights of the classes: (1 - e) onehot + e / K."""
+    return (1 - label_smoothing) * np.eye(n_classes)[y[:, 0].astype(int)] + label_smoothing / n_classes
+
+
+def multinomial_log_loss(y, f, label_smoothing=0.0):
     """-log of the softmax probability of class y[:, 0]."""
-    chosen = np.eye(f.shape[1])[y[:, 0].astype(int)]
+    chosen = smoothed(y, f.shape[1], label_smoothing)
     log_probability = f - np.logaddexp.reduce(f, axis=1)[:, None]
     return -(chosen * log_probability).sum(axis=1), np.exp(log_probability) - chosen
 
 
+def absolute_error(y, f):
+    return np.abs(y - f).sum(axis=1), np.sign(f - y)
+
+
+def huber(y, f, delta=1.0):
+    """Squared within delta of y, linear beyond."""
+    r = np.abs(y - f)
+    loss = np.where(r <= delta, r**2 / 2, delta * (r - delta / 2))
+    return loss.sum(axis=1), np.where(r <= delta, f - y, delta * np.sign(f - y))
+
+
+def quantile(y, f, quantile=0.5):
+    """Pinball loss; with several quantiles each target has an output for each of them."""
+    levels = np.atleast_1d(quantile)
+    y, q = np.repeat(y, len(levels), axis=1), np.tile(levels, y.shape[1])
+    loss = np.maximum(q * (y - f), (q - 1) * (y - f))
+    return loss.sum(axis=1), np.where(f > y, 1 - q, np.where(f < y, -q, 0.0))
+
+
+def gamma(y, f):
+    """Half the gamma deviance at mean exp(f)."""
+    ratio = y / np.exp(f)
+    return (ratio - np.log(ratio) - 1).sum(axis=1), 1 - ratio
+
+
+def tweedie(y, f, power=1.5):
+    """Half the Tweedie deviance at mean exp(f), as in scikit-learn's user guide; 1 and 2 are limits of it."""
+    if power == 1:
+        return poisson(y, f)
+    if power == 2:
+        return gamma(y, f)
+    mean, positive = np.exp(f), y if power == 0 else np.maximum(y, 0)
+    loss = (
+        positive ** (2 - power) / ((1 - power) * (2 - power))
+        - y * mean ** (1 - power) / (1 - power)
+        + mean ** (2 - power) / (2 - power)
+    )
+    return loss.sum(axis=1), (mean - y) * mean ** (1 - power)
+
+
+def focal(probability, log_probability, others, focal_gamma):
+    """(loss of a class that is right, derivative with respect to the log of its probability)."""
+    loss = -(others**focal_gamma) * log_probability
+    slope = focal_gamma * others ** (focal_gamma - 1) * probability * log_probability - others**focal_gamma
+    return loss, slope
+
+
+def binary_focal(y, f, focal_gamma=2.0, label_smoothing=0.0):
+    p, q = logistic(f), logistic(-f)
+    t = (1 - label_smoothing) * y + label_smoothing / 2
+    one, one_slope = focal(p, -np.logaddexp(0, -f), q, focal_gamma)
+    zero, zero_slope = focal(q, -np.logaddexp(0, f), p, focal_gamma)
+    return (t * one + (1 - t) * zero).sum(axis=1), t * one_slope * q - (1 - t) * zero_slope * p
+
+
+def multinomial_focal(y, f, focal_gamma=2.0, label_smoothing=0.0):
+    t = smoothed(y, f.shape[1], label_smoothing)
+    log_probability = f - np.logaddexp.reduce(f, axis=1)[:, None]
+    p = np.exp(log_probability)
+    others = np.stack([np.delete(p, k, axis=1).sum(axis=1) for k in range(p.shape[1])], axis=1)
+    others = np.maximum(others, np.finfo(float).tiny)  # of a single class
+    loss, slope = focal(p, log_probability, others, focal_gamma)
+    jacobian = np.eye(f.shape[1]) - p[:, None, :]  # of log p_k by f_j
+    return (t * loss).sum(axis=1), np.einsum("ik,ikj->ij", t * slope, jacobian)
+
+
 LOSSES = {
+    "absolute_error": absolute_error,
+    "huber": huber,
+    "quantile": quantile,
+    "gamma": gamma,
+    "tweedie": tweedie,
+    "binary_focal": binary_focal,
+    "multinomial_focal": multinomial_focal,
     "squared_error": squared_error,
     "poisson": poisson,
     "binary_log_loss": binary_log_loss,
@@ -105,6 +184,7 @@ class Network:
     gamma: list
     q: list
     dropout: list
+    loss_parameters: dict = field(default_factory=dict)
 
 
 def activation_of(network, layer):
@@ -140,7 +220,7 @@ def hidden_activations(network, sums):
 def data_terms(network, coefs, intercepts, X, y, weights, masks=None):
     """(sum of s_i loss, sum of s_i activity penalty) over the rows."""
     _, sums = forward(network, coefs, intercepts, X, masks)
-    losses, _ = LOSSES[network.loss](y, sums[-1])
+    losses, _ = LOSSES[network.loss](y, sums[-1], **network.loss_parameters)
     activity = 0.0
     for layer, values in enumerate(hidden_activations(network, sums)):
         for weight, row in zip(weights, values, strict=True):
@@ -166,7 +246,7 @@ def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
     """Gradients (of coefs, of intercepts) of sum_i row_factors_i (loss_i + activity penalty_i)."""
     inputs, sums = forward(network, coefs, intercepts, X, masks)
     hidden = hidden_activations(network, sums)
-    delta = row_factors[:, None] * LOSSES[network.loss](y, sums[-1])[1]
+    delta = row_factors[:, None] * LOSSES[network.loss](y, sums[-1], **network.loss_parameters)[1]
     coef_gradients, intercept_gradients = [], []
     for layer in reversed(range(len(coefs))):
         coef_gradients.insert(0, np.einsum("ij,ik->jk", inputs[layer], delta))

@@ -5,12 +5,14 @@ The references are computed in long double, which must have more bits than the t
 
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numba import njit
 from scipy import special
 
+from skreg._losses import loss_parameters
 from skreg.kernels import _jit, activations, elementary, losses, stages
 from skreg.kernels.simd import VECTOR_BYTES
 
@@ -256,11 +258,25 @@ def _address(array):
     return array.ctypes.data
 
 
-def _loss(name, y, raw):
+# Of the losses that have any.
+PARAMETERS = {
+    "huber": {"delta": 0.8},
+    "quantile": {"quantile": 0.3},
+    "tweedie": {"power": 1.7},
+    "binary_focal": {"focal_gamma": 1.5, "label_smoothing": 0.0},
+    "multinomial_focal": {"focal_gamma": 1.5, "label_smoothing": 0.0},
+}
+_CLASSIFIERS = [f"{kind}_{loss}" for kind in ("binary", "multinomial") for loss in ("log_loss", "focal")]
+SMOOTHED = {name: {**PARAMETERS.get(name, {}), "label_smoothing": 0.1} for name in _CLASSIFIERS}
+
+
+def _loss(name, y, raw, parameters=None):
     """The loss of one row; `raw` becomes its gradient."""
     row, loss = np.zeros(1, np.int64), np.zeros(1)
+    estimator = SimpleNamespace(**{"label_smoothing": 0.0, **(parameters or PARAMETERS.get(name, {}))})
+    numbers = np.array(loss_parameters(estimator, name))
     data, one_row = (_address(y), len(y), stages.NO_ADDRESS), (_address(row), 1, _address(raw), 0, len(raw))
-    _call(losses.loss_stage(name, raw.dtype), (*data, *one_row, _address(loss), stages.NO_ADDRESS, 0, 1.0))
+    _call(losses.loss_stage(name, raw.dtype), (*data, *one_row, _address(loss), _address(numbers), len(numbers), 1.0))
     return loss[0]
 
 
@@ -291,20 +307,27 @@ def _targets(loss, width, dtype):
         "squared_error": lambda: rng.normal(size=width),
         "poisson": lambda: rng.poisson(1.5, width),
         "binary_log_loss": lambda: rng.integers(0, 2, width),
+        "gamma": lambda: rng.gamma(2.0, size=width),
+        "tweedie": lambda: rng.gamma(2.0, size=width) * rng.integers(0, 2, width),
+        "binary_focal": lambda: rng.integers(0, 2, width),
         "multinomial_log_loss": lambda: rng.integers(0, width, 1),
+        "multinomial_focal": lambda: rng.integers(0, width, 1),
     }
-    return draw[loss]().astype(dtype)
+    return draw.get(loss, draw["squared_error"])().astype(dtype)
 
 
 @dtypes
 @widths
 @pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
-@loss_names
-def test_rows_of_losses(loss, scale, width, dtype):
+@pytest.mark.parametrize(
+    ("loss", "parameters"), [(name, PARAMETERS.get(name, {})) for name in sorted(losses.STAGES)] + [*SMOOTHED.items()]
+)
+def test_rows_of_losses(loss, parameters, scale, width, dtype):
     y = _targets(loss, width, dtype)
     raw = (scale * np.random.default_rng(2).uniform(-1, 1, width)).astype(dtype)
-    expected, gradient = (a[0] for a in reference.LOSSES[loss](y[None].astype(float), raw[None].astype(float)))
-    found = _loss(loss, y, raw)
+    exact = [a[None].astype(np.longdouble) for a in (y, raw)]
+    expected, gradient = (a[0] for a in reference.LOSSES[loss](*exact, **parameters))
+    found = _loss(loss, y, raw, parameters)
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=4 * eps)
     np.testing.assert_allclose(raw, gradient, rtol=8 * eps, atol=4 * eps)

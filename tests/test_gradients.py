@@ -10,12 +10,14 @@ from . import reference
 from .conftest import (
     ACTIVATIONS_AND_TARGETS,
     HIDDEN,
+    LOSSES,
     TARGETS,
     draw_data,
     draw_network,
     draw_params,
     full_batch,
     layer_units,
+    loss_and_outputs,
     make_flat,
     relative_error,
 )
@@ -44,15 +46,24 @@ def assert_is_gradient(gradient, function, params):
     assert relative_error([gradient], [numerical_gradient(function, params)]) < TOLERANCE
 
 
+def distance_to_kinks(network, y, f):
+    """Of raw predictions, to those where the slope of a loss is not smooth."""
+    if network.loss == "huber":
+        return np.abs(np.abs(f - y) - network.loss_parameters["delta"])
+    if network.loss in ("absolute_error", "quantile"):
+        return np.abs(f - np.repeat(y, f.shape[1] // y.shape[1], axis=1))
+    return np.ones_like(f)
+
+
 def draw_smooth_problem(activation, target, depth, weighted, change=lambda network: None, seed=0):
     """A problem without a kink of relu, |a| or |w| within the reach of the differences."""
     network = draw_network(activation, target, HIDDEN[depth], seed=seed)
     change(network)
     X, y, weights = draw_data(target, n_rows=400, seed=seed)
-    coefs, intercepts = draw_params((X.shape[1], *HIDDEN[depth], TARGETS[target][1]), seed)
+    coefs, intercepts = draw_params((X.shape[1], *HIDDEN[depth], loss_and_outputs(target)[1]), seed)
     _, sums = reference.forward(network, coefs, intercepts, X)
-    far_from_kinks = np.all([(np.abs(z) > 0.02).all(axis=1) for z in sums[:-1]] or [np.ones(len(X), bool)], axis=0)
-    rows = np.flatnonzero(far_from_kinks)[:15]
+    distances = [np.abs(z) for z in sums[:-1]] + [distance_to_kinks(network, y, sums[-1])]
+    rows = np.flatnonzero(np.all([(distance > 0.02).all(axis=1) for distance in distances], axis=0))[:15]
     assert len(rows) == 15
     params = make_flat(coefs, intercepts)
     assert np.abs(params).min() > 3 * STEP
@@ -85,6 +96,17 @@ def test_gradient_of_all_terms(activation, target, depth, weighted):
     np.testing.assert_allclose(terms.value, value + batch.l1 @ np.abs(params), rtol=1e-14)
     np.testing.assert_allclose(terms.value, sum(terms[1:]), rtol=1e-14)
     np.testing.assert_allclose(batch.kkt_residuals(params), np.abs(subgradient), rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("target", LOSSES)
+@pytest.mark.parametrize(
+    ("activation", "depth"),
+    [(activation, "one hidden layer") for activation in reference.ACTIVATIONS]
+    + [("tanh", "linear"), ("tanh", "two hidden layers")],
+)
+def test_gradient_of_losses_with_parameters(activation, target, depth):
+    batch, params = draw_smooth_problem(activation, target, depth, True)
+    assert_is_gradient(batch.smooth(params)[1], lambda w: batch.smooth(w)[0], params)
 
 
 PARTS = {

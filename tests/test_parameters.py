@@ -80,10 +80,10 @@ def test_only_layers_and_activation_may_be_positional(cls):
     assert positional == ["hidden_layer_sizes", "activation"]
 
 
-def test_both_classes_have_the_same_parameters_but_loss_and_class_weight():
+def test_both_classes_have_the_same_parameters_but_those_of_losses_and_class_weight():
     regressor, classifier = (
-        {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items() if name != own}
-        for cls, own in ((MLPRegressor, "loss"), (MLPClassifier, "class_weight"))
+        {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items() if name not in own}
+        for cls, own in ((MLPRegressor, BAD_OF_REGRESSOR), (MLPClassifier, BAD_OF_CLASSIFIER))
     )
     assert list(regressor.items()) == list(classifier.items())
 
@@ -218,8 +218,19 @@ BAD = {
     "n_iter_no_change": [0, -1, 1.5, NAN, -INF, "a", None],
     "max_fun": COUNTS,
 }  # fmt: skip
-BAD_OF_REGRESSOR = {"loss": ["hinge", "log_loss", None, 1]}
-BAD_OF_CLASSIFIER = {"class_weight": ["auto", 1, NAN, ("balanced",)]}
+BAD_OF_REGRESSOR = {
+    "loss": ["hinge", "log_loss", None, 1],
+    "delta": POSITIVE,
+    "quantile": [0, 1, 0.0, 1.0, -0.1, 1.5, NAN, INF, "a", None, [], [0.5, 0.5], [0.9, 0.1], [0.1, 1.0], [0.1, "a"],
+                 [NAN], [[0.1, 0.9]], (0.1, None), np.array([0.9, 0.1]), {"a": 1}],
+    "power": [0.5, 1e-9, 0.999, NAN, INF, -INF, "a", None, [1.5]],
+}  # fmt: skip
+BAD_OF_CLASSIFIER = {
+    "class_weight": ["auto", 1, NAN, ("balanced",)],
+    "loss": ["hinge", "squared_error", None, 1],
+    "focal_gamma": NON_NEGATIVE,
+    "label_smoothing": RATES,
+}
 
 
 def _cases():

@@ -4,9 +4,21 @@ loss(y, f) is summed over the outputs; the link (exp, logistic, softmax) is insi
 overflows that need not.
 
 - squared_error         (y - f)^2 / 2
-- poisson               half the deviance at mean exp(f): y log(y / exp f) - y + exp f
-- binary_log_loss       log(1 + exp f) - y f, for each output
-- multinomial_log_loss  logsumexp(f) - f[y]; y holds the index of the class in its only column
+- absolute_error, huber, quantile
+                        quadratic where |y - f| is small, linear beyond: their slope is clipped. Parameters are
+                        width, above_1 ... above_K, below_1 ... below_K: with respect to r = y - f the slope is
+                        clip(r / width, -below, above), or by the sign of r where width = 0. Each target has K
+                        outputs. (0, 1, 1) is |r|, (1, delta, delta) Huber's, (0, q, 1 - q) the pinball loss
+- poisson, gamma, tweedie
+                        half deviances at mean exp(f), see deviances.py; tweedie's parameter is its power
+- binary_log_loss       log(1 + exp f) - t f, for each output
+- multinomial_log_loss  logsumexp(f) - sum_k t_k f_k; y holds the index of the class in its only column
+- binary_focal, multinomial_focal
+                        see focal.py
+
+Label smoothing e, the first parameter of the log losses, turns a target that is one class of K into the weights
+t = (1 - e) onehot + e / K (Szegedy et al. 2016, arXiv:1512.00567); of two classes, t = (1 - e) y + e / 2. Without
+parameters e = 0.
 """
 
 import math
@@ -15,7 +27,9 @@ import numpy as np
 from numba import int64 as INDEX
 
 from ._jit import helper
+from .deviances import gamma, poisson, tweedie
 from .elementary import exp, logistic, maximum, softplus
+from .focal import binary_focal, multinomial_focal
 from .stages import Stage, array_at, row_weight
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
@@ -33,28 +47,44 @@ def _squared_error(y, raw, n_outputs, parameters):
 
 
 @helper
-def _poisson(y, raw, n_outputs, parameters):
+def _clipped(y, raw, n_outputs, parameters):
+    """max over -below <= u <= above of u r - width u^2 / 2, with r = y - f; u is minus the gradient."""
+    n_levels, width = (len(parameters) - 1) // 2, parameters[0]
+    inverse = 1 / width if width > 0 else 0.0
     loss = 0.0
-    for j in range(n_outputs):
-        if y[j] > 0:
-            loss += y[j] * math.log(np.float64(y[j])) - y[j]
-    for j in range(n_outputs):
-        mean = exp(raw[j])
-        loss += mean - np.float64(y[j]) * raw[j]
-        raw[j] = mean - y[j]
+    for target in range(n_outputs // n_levels):
+        for level in range(n_levels):
+            j, above, below = target * n_levels + level, parameters[1 + level], parameters[1 + n_levels + level]
+            residual = np.float64(y[target]) - raw[j]
+            slope = residual * inverse
+            slope = above if residual > width * above else slope
+            slope = -below if residual < -width * below else slope
+            loss += slope * (residual - 0.5 * width * slope)
+            raw[j] = -slope
     return loss
 
 
 @helper
 def _binary(y, raw, n_outputs, parameters):
-    """log(1 + exp f) - y f, which is log(1 + exp -|f|) + max(f, 0) - y f."""
-    zero, loss = raw.dtype.type(0), 0.0
+    """log(1 + exp f) - t f, which is log(1 + exp -|f|) + max(f, 0) - t f."""
+    kind, loss = raw.dtype.type, 0.0
+    zero, smoothing = kind(0), parameters[0] if len(parameters) > 0 else 0.0
+    kept, spread = kind(1 - smoothing), kind(0.5 * smoothing)
     for j in range(n_outputs):
-        f = raw[j]
-        margin = (f if f > zero else zero) - y[j] * f
+        f, t = raw[j], kept * y[j] + spread
+        margin = (f if f > zero else zero) - t * f
         loss += softplus(-abs(f)) + margin
-        raw[j] = logistic(f) - y[j]
+        raw[j] = logistic(f) - t
     return loss
+
+
+@helper
+def _smoothed_margin(raw, n_outputs, highest, margin, smoothing):
+    """Largest raw prediction minus the mean by the smoothed weights; `margin` is that of the class alone."""
+    margins = 0.0
+    for j in range(n_outputs):
+        margins += np.float64(highest) - raw[j]
+    return (1 - smoothing) * margin + smoothing / n_outputs * margins
 
 
 @helper
@@ -63,7 +93,10 @@ def _multinomial(y, raw, n_outputs, parameters):
     for j in range(1, n_outputs):
         highest = maximum(highest, raw[j])
     chosen = int(y[0])
+    smoothing = parameters[0] if len(parameters) > 0 else 0.0
     loss = highest - raw[chosen]
+    if smoothing > 0:
+        loss = _smoothed_margin(raw, n_outputs, highest, loss, smoothing)
     total = 0.0
     for j in range(n_outputs):
         raw[j] = exp(raw[j] - highest)
@@ -71,7 +104,10 @@ def _multinomial(y, raw, n_outputs, parameters):
     scale = raw.dtype.type(1 / total)
     for j in range(n_outputs):
         raw[j] *= scale
-    raw[chosen] -= 1
+    raw[chosen] -= raw.dtype.type(1 - smoothing)
+    if smoothing > 0:
+        for j in range(n_outputs):
+            raw[j] -= raw.dtype.type(smoothing / n_outputs)
     return loss + math.log(total)
 
 
@@ -103,14 +139,23 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
                 prediction[j] *= factor
 
 
+def _stage(name, function):
+    return Stage(f"losses_{name}", _losses, 11, 1, loss_and_gradient=function)
+
+
+_CLIPPED = _stage("clipped", _clipped)
 STAGES = {
-    name: Stage(f"losses_{name}", _losses, 11, 1, loss_and_gradient=function)
-    for name, function in {
-        "squared_error": _squared_error,
-        "poisson": _poisson,
-        "binary_log_loss": _binary,
-        "multinomial_log_loss": _multinomial,
-    }.items()
+    "squared_error": _stage("squared_error", _squared_error),
+    "absolute_error": _CLIPPED,
+    "huber": _CLIPPED,
+    "quantile": _CLIPPED,
+    "poisson": _stage("poisson", poisson),
+    "gamma": _stage("gamma", gamma),
+    "tweedie": _stage("tweedie", tweedie),
+    "binary_log_loss": _stage("binary_log_loss", _binary),
+    "multinomial_log_loss": _stage("multinomial_log_loss", _multinomial),
+    "binary_focal": _stage("binary_focal", binary_focal),
+    "multinomial_focal": _stage("multinomial_focal", multinomial_focal),
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lstsq
 
+from .._losses import OUT_ACTIVATIONS
 from .._objective import smallest_subgradient
 from ..kernels import layout as code
 
@@ -46,12 +47,18 @@ def _columns(X, rows, weights, centred):
 
 def _size_of_residuals(spec, y, weights):
     """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
-    if spec.loss in ("binary_log_loss", "multinomial_log_loss"):
+    if OUT_ACTIVATIONS[spec.loss] in ("logistic", "softmax") or not spec.is_smooth:
         return 1.0
     y = y.astype(np.float64)
-    squares = np.square(y - np.average(y, axis=0, weights=weights))
-    deviation = np.sqrt(np.average(squares, axis=0, weights=weights).mean())
-    return min(deviation, 1.0) if deviation > 0 else 1.0
+    mean = np.average(y, axis=0, weights=weights)
+    deviation = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
+    if spec.loss in ("gamma", "tweedie"):  # the slope is (mean - y) / mean^(power - 1)
+        power = 2.0 if spec.loss == "gamma" else spec.loss_parameters[0]
+        deviation = deviation * np.where(mean > 0, mean, 1.0) ** (1 - power)
+    if spec.loss == "huber":
+        deviation = np.minimum(deviation, spec.loss_parameters[1])
+    typical = np.sqrt(np.square(deviation).mean())
+    return min(typical, 1.0) if typical > 0 else 1.0
 
 
 class Variables(NamedTuple):
