@@ -65,6 +65,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "schedule_epochs": [_COUNT, None],
         "warmup": [_NON_NEGATIVE],
         "clip_norm": [_POSITIVE, None],
+        "averaging": [StrOptions({"swa", "ema"}), None],
+        "averaging_start": [_RATE],
+        "ema_decay": [_RATE],
         "max_iter": [_COUNT],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -394,12 +397,13 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         # Plain Python numbers, lest a NumPy scalar be a new type to the compiler.
         floats = (
             "learning_rate_init", "learning_rate_end", "power_t", "warmup", "momentum", "beta_1", "beta_2", "epsilon",
+            "averaging_start", "ema_decay",
         )  # fmt: skip
         return StochasticOptions(
             solver=self.solver, batch_size=int(batch_size), max_iter=self.max_iter, shuffle=bool(self.shuffle),
             learning_rate=learning_rate_of(self), nesterovs_momentum=self.nesterovs_momentum, incremental=incremental,
             schedule_epochs=None if self.schedule_epochs is None else int(self.schedule_epochs),
-            clip_norm=None if self.clip_norm is None else float(self.clip_norm),
+            clip_norm=None if self.clip_norm is None else float(self.clip_norm), averaging=self.averaging,
             **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 

@@ -113,6 +113,27 @@ clip_norm : float or None, default=None
     terms; the proximal step of the l1 terms is shortened by the same factor, so that the objective's
     stationary points stay. Not with 'lbfgs'.
 
+averaging : {'swa', 'ema'} or None, default=None
+    What becomes of the weights that 'adam' and 'sgd' go through. None keeps the last ones.
+
+    - 'swa': their mean at the ends of the last epochs, see `averaging_start` [Izmailov2018]_; as it
+      needs them all, a training loss that does not improve is no reason to stop before `max_iter`.
+    - 'ema': their exponential moving average over all steps, see `ema_decay`, divided by the sum of its
+      weights.
+
+    `coefs_` and `intercepts_` are the average, and `loss_curve_`, `validation_scores_` and
+    `early_stopping` look at it as soon as there is one. `warm_start` and `partial_fit` go on from the
+    weights themselves, which the estimator keeps, not from `coefs_`. A mean is exactly zero only where
+    all that is averaged is zero, so that it has fewer zeros than the last weights. Not with 'lbfgs'.
+
+averaging_start : float, default=0.75
+    Share, in [0, 1), of `max_iter` (of `schedule_epochs` if that is given) after which 'swa' averages,
+    at least over the last epoch. After these epochs, in a later fit or call of `partial_fit`, a new
+    mean is begun, together with the schedule of the learning rate.
+
+ema_decay : float, default=0.999
+    Factor, in [0, 1), by which the weights of 'ema' shrink with each step.
+
 max_iter : int, default=200
     Largest number of epochs ('adam', 'sgd') or iterations ('lbfgs').
 
@@ -180,7 +201,7 @@ best_loss_ : float or None
 
 loss_curve_ : list of float
     The objective on the training data, penalties included, after each epoch or iteration. With
-    validation data or dropout it is measured at the end of the epoch, without dropout, on at most
+    validation data, dropout or averaging it is measured at the end of the epoch, without dropout, on at most
     max(512, n_samples / 64) rows, always the same; otherwise it is the mean over the epoch's batches.
 
 validation_loss_curve_ : list of float or None
@@ -242,7 +263,8 @@ REFERENCES = """\
    trees on tabular data", :arxiv:`2407.04491`.
 .. [Goyal2017] "Accurate, large minibatch SGD: training ImageNet in 1 hour", :arxiv:`1706.02677`.
 .. [Pascanu2013] Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks",
-   :arxiv:`1211.5063`."""
+   :arxiv:`1211.5063`.
+.. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`."""
 
 
 def shared_docs(**replacements):

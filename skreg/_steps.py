@@ -23,7 +23,7 @@ def check_steps(estimator):
 
 
 def _refuse_with_lbfgs(estimator):
-    neutral = {"warmup": 0.0, "clip_norm": None}
+    neutral = {"warmup": 0.0, "clip_norm": None, "averaging": None}
     if estimator.learning_rate in _SHAPES:
         neutral["learning_rate"] = "constant"
     for name, value in neutral.items():

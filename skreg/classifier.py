@@ -122,6 +122,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         schedule_epochs=None,
         warmup=0.0,
         clip_norm=None,
+        averaging=None,
+        averaging_start=0.75,
+        ema_decay=0.999,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -162,6 +165,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.schedule_epochs = schedule_epochs
         self.warmup = warmup
         self.clip_norm = clip_norm
+        self.averaging = averaging
+        self.averaging_start = averaging_start
+        self.ema_decay = ema_decay
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state

@@ -11,6 +11,7 @@ from skreg._network import pack, unpack
 from skreg._objective import FullBatch
 from skreg._spec import make_spec
 from skreg._team import Team
+from skreg.solvers.averaging import WeightAverage
 from skreg.solvers.stochastic import OptimizerState, StochasticOptions, _Epochs
 
 from . import reference
@@ -155,7 +156,9 @@ class KernelRun:
         self.state = OptimizerState.start(options, self.params)
         dataset = Dataset.make(X.astype(dtype), y.astype(dtype), weights)
         spec = make_kernel_spec(network, self.units)
-        self._epochs = _Epochs(spec, options, dataset, self.params, self.state, seed, Team(n_multiplications=0))
+        averages = WeightAverage(options, self.state, self.params)
+        team = Team(n_multiplications=0)
+        self._epochs = _Epochs(spec, options, dataset, self.params, self.state, seed, team, averages)
         self.moments, self.order = self.state.moments, self._epochs.order
 
     def start_at(self, epoch, step):

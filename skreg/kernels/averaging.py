@@ -15,8 +15,12 @@ NUMBER = None  # what a stage makes of the template
 
 @helper
 def _move(average, params, rate):
-    for i in range(len(params)):
-        average[i] += rate * (params[i] - average[i])
+    if rate == 1:  # whatever the average was
+        for i in range(len(params)):
+            average[i] = params[i]
+    else:
+        for i in range(len(params)):
+            average[i] += rate * (params[i] - average[i])
 
 
 def _average(average, params, n_params, member, n_members, rate):

@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._evaluate import evaluate
+from .._evaluate import evaluate, penalty_terms
 from .._interrupt import DeferredInterrupt
 from .._network import Workspace, aligned_empty, aligned_zeros, descent_scratch, multiplications
 from .._spare import borrow, give_back
@@ -14,6 +14,7 @@ from .._team import Team
 from .._warn import warn
 from ..exceptions import DivergenceError
 from ..kernels import layout as code
+from .averaging import WeightAverage
 from .schedules import LearningRate
 
 
@@ -38,6 +39,9 @@ class StochasticOptions:
     schedule_epochs: int | None = None
     warmup: float = 0.0
     clip_norm: float | None = None
+    averaging: str | None = None
+    averaging_start: float = 0.75
+    ema_decay: float = 0.999
 
     @property
     def learning_rates(self):
@@ -73,6 +77,11 @@ class OptimizerState:
     n_steps: int = 0
     reach: float = 0.0  # what the average of gradients holds of one that stood still
     n_samples_seen: int = 0
+    averaging: tuple = ()  # this and the rest: see averaging.py
+    averaging_since: int = 0
+    n_averaged: int = 0
+    average: np.ndarray | None = None
+    iterate: np.ndarray | None = None
 
     @classmethod
     def start(cls, options, params):
@@ -84,15 +93,22 @@ class OptimizerState:
 
     def resumed(self, options, dtype):
         """A copy to go on from, which starts its schedule anew where the parameters ask for another."""
-        moments = aligned_empty(len(self.moments), dtype)
-        moments[:] = self.moments
-        changed = replace(self, moments=moments)
+        copies = {name: _copy(getattr(self, name), dtype) for name in ("moments", "average", "iterate")}
+        changed = replace(self, **copies)
         if self.schedule != options.schedule:
             changed = replace(
                 changed, learning_rate=options.learning_rate_init, schedule=options.schedule,
                 schedule_start=self.n_epochs,
             )  # fmt: skip
         return changed
+
+
+def _copy(array, dtype):
+    if array is None:
+        return None
+    copied = aligned_empty(len(array), dtype)
+    copied[:] = array
+    return copied
 
 
 # Small epochs run several at a time, for so long that Ctrl-C is still heard at once.
@@ -107,15 +123,18 @@ class _LastGood:
 
     def __init__(self, run):
         self._run, self._is_kept = run, False
-        self._buffer = borrow(len(run.params) + len(run.state.moments), run.params.dtype)
+        n_numbers = len(run.params) + len(run.state.moments)
+        self._buffer = borrow(n_numbers + (0 if run.state.average is None else len(run.params)), run.params.dtype)
 
     def keep(self):
         """Called before an epoch."""
         run, state, n_params = self._run, self._run.state, len(self._run.params)
         np.copyto(self._buffer[:n_params], run.params)
         if state.n_steps > 0:  # else they are all zero
-            np.copyto(self._buffer[n_params:], state.moments)
-        scalars = {name: value for name, value in vars(state).items() if name != "moments"}
+            np.copyto(self._buffer[n_params : 3 * n_params], state.moments)
+        if state.n_averaged > 0:
+            np.copyto(self._buffer[3 * n_params :], state.average)
+        scalars = {name: value for name, value in vars(state).items() if not isinstance(value, np.ndarray)}
         self._rest = scalars, run.monitor.history.snapshot(), run.n_iter
         self._is_kept = True
 
@@ -130,9 +149,11 @@ class _LastGood:
         scalars, history, run.n_iter = self._rest
         np.copyto(run.params, self._buffer[:n_params])
         if scalars["n_steps"] > 0:
-            np.copyto(state.moments, self._buffer[n_params:])
+            np.copyto(state.moments, self._buffer[n_params : 3 * n_params])
         else:
             state.moments[:] = 0
+        if scalars["n_averaged"] > 0:
+            np.copyto(state.average, self._buffer[3 * n_params :])
         vars(state).update(scalars)
         run.monitor.history.restore(history)
 
@@ -144,11 +165,18 @@ class _LastGood:
 class _Epochs:
     """Runs compiled epochs on one dataset with one workspace."""
 
-    def __init__(self, spec, options, dataset, params, state, seed, team):
-        from ..kernels import clipping
+    def __init__(self, spec, options, dataset, params, state, seed, team, averages):
+        from ..kernels import averaging, clipping
         from ..kernels.stages import NO_ADDRESS
 
         self.team = team
+        self.averages = averages
+        self.average = np.empty(0, params.dtype) if state.average is None else state.average
+        self.clip = self.average_stage = NO_ADDRESS
+        if options.clip_norm is not None:
+            self.clip = clipping.STAGES["clip"].address(params.dtype)
+        if options.averaging is not None:
+            self.average_stage = averaging.STAGES["average"].address(params.dtype)
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed
         self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size, descends=True)
@@ -159,8 +187,6 @@ class _Epochs:
             spec.layer_units, params.dtype, dataset.is_sparse, team.size, whole=options.clip_norm is not None
         )
         self.n_steps = -(-dataset.n_samples // options.batch_size)  # in an epoch
-        self.average = np.empty(0, params.dtype)
-        self.clip = NO_ADDRESS if options.clip_norm is None else clipping.STAGES["clip"].address(params.dtype)
         self.rates = np.empty(code.N_RATES)
         self.rates[code.MOMENTUM], self.rates[code.EPSILON] = options.momentum, options.epsilon
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
@@ -177,14 +203,16 @@ class _Epochs:
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
         learning_rates, terms = np.empty(n_epochs * self.n_steps), np.empty((n_epochs, 4))
         learning_rates[:] = learning_rate
+        average_rates, n_averaged = self.averages.rates(n_epochs, self.n_steps)
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
             workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), spec.loss_numbers(),
-            options.optimizer, self.rates, learning_rates, self.clip, 0, self.average, learning_rates,
+            options.optimizer, self.rates, learning_rates, self.clip, self.average_stage, self.average, average_rates,
             options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
             workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
+        state.n_averaged = int(n_averaged[n_done - 1])
         state.n_steps += n_done * self.n_steps
         state.n_samples_seen += n_done * self.dataset.n_samples
         return terms[:n_done]
@@ -218,15 +246,18 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     schedule = options.learning_rates
     schedule.current = state.learning_rate
     monitor.begin(params)
-    run = _Run(spec, options, dataset, params, state, seed, schedule, monitor)
+    averages = WeightAverage(options, state, params)
+    run = _Run(spec, options, dataset, params, state, seed, schedule, monitor, averages)
     interrupted = False
     try:
         with DeferredInterrupt() as interrupt, Team(multiplications(spec.layer_units, options.batch_size)) as team:
-            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team), interrupt)
+            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team, averages), interrupt)
     except KeyboardInterrupt:
         interrupted = True
         run.good.restore()
         warn("Training interrupted by user; the weights of the last whole epoch were kept.")
+    finally:
+        averages.finish(params)
     run.good.close()
     state.learning_rate = schedule.current
     if monitor.early_stopping:
@@ -246,12 +277,13 @@ class _Run:
     seed: int
     schedule: LearningRate
     monitor: object
+    averages: WeightAverage
     n_iter: int = 0
     seconds_an_epoch: float = np.inf
 
     def __post_init__(self):
         self.good = _LastGood(self)
-        measures = self.spec.has_dropout or self.monitor.validation is not None
+        measures = self.spec.has_dropout or self.monitor.validation is not None or self.options.averaging is not None
         self.measured = _rows_to_measure(self.dataset, self.seed) if measures else None
 
     def epochs(self, epochs, interrupt):
@@ -282,7 +314,8 @@ class _Run:
     @property
     def _needs_all(self):
         """Whether a plateau of the training loss is no reason to stop."""
-        return self.schedule.has_shape and not self.monitor.early_stopping
+        takes_its_time = self.schedule.has_shape or self.options.averaging == "swa"
+        return takes_its_time and not self.monitor.early_stopping
 
     def _learning_rates(self, epochs, n_epochs):
         state = self.state
@@ -301,7 +334,7 @@ class _Run:
             if finite:  # the same again, bit for bit
                 epochs.run(rates[: len(finite) * epochs.n_steps], len(finite))
         for loss, penalty in finite:
-            self.monitor.record(self.spec, self.params, self.n_iter + 1, loss, penalty)
+            self.monitor.record(self.spec, self.averages.shown(self.params), self.n_iter + 1, loss, penalty)
             self.n_iter += 1
             self.schedule.end_epoch(self.state.n_samples_seen)
         self.good.release()
@@ -318,13 +351,16 @@ class _Run:
     def _objective(self, terms):
         """(F, its penalty on weights and biases) after an epoch with these terms.
 
-        Without dropout or validation data the loss is the mean of what the batches met, which costs
+        Without dropout, validation data or averaging the loss is the mean of what the batches met, which costs
         nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
         weights as the validation loss.
         """
         loss, weights, biases, activity = terms
         if self.measured is not None and np.isfinite(loss):
-            loss, activity = evaluate(self.spec, self.params, self.measured)
+            shown = self.averages.shown(self.params)
+            loss, activity = evaluate(self.spec, shown, self.measured)
+            if shown is not self.params:
+                weights, biases = penalty_terms(self.spec, shown)
         return float(loss + weights + biases + activity), float(weights + biases)
 
     def _stalled(self):
