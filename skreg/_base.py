@@ -19,6 +19,7 @@ from ._network import flat, pack, units_of, unpack
 from ._spec import hidden_units, make_spec, prediction_spec
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
+from ._weight_terms import PENALTIES, make_feasible
 from .exceptions import DivergenceError
 from .kernels._collector import load_kernels
 
@@ -48,9 +49,12 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "hidden_layer_sizes": ["array-like", _COUNT],
         "activation": [str, "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
+        "penalty": [StrOptions({name for name in PENALTIES if name}), None, "array-like"],
         "alpha": [_NON_NEGATIVE, "array-like"],
         "l1_ratio": [_SHARE, "array-like"],
+        "positive": ["boolean"],
+        "max_norm": [_POSITIVE, None, "array-like"],
+        "weight_decay": [_NON_NEGATIVE],
         "bias_penalty": [_NON_NEGATIVE, "array-like"],
         "bias_l1_ratio": [_SHARE, "array-like"],
         "activity_penalty": [_NON_NEGATIVE, "array-like"],
@@ -334,6 +338,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         )  # fmt: skip
         dtype = np.float64 if self.solver == "lbfgs" else dataset.dtype
         params = pack(self.coefs_, self.intercepts_, dtype)
+        make_feasible(spec, params)
         self.n_iter_, self.interrupted_ = 0, False
         try:
             if self.solver == "lbfgs":

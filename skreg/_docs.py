@@ -34,9 +34,17 @@ solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
     All solvers minimise the same objective, and all set weights to exactly zero where `penalty` has
     an l1 part.
 
-penalty : {'l2', 'l1', 'elasticnet', None}, default='l2'
-    Penalty on the weights, ``alpha * (rho * |W|_1 + (1 - rho) / 2 * |W|_2^2)`` with rho = 0 for 'l2',
-    1 for 'l1' and `l1_ratio` for 'elasticnet'. None leaves it out, whatever `alpha`.
+penalty : {'l2', 'l1', 'elasticnet', 'group_lasso', 'sparse_group_lasso', None} or sequence, default='l2'
+    Penalty on the weights; a sequence has one entry for each layer of weights.
+
+    - 'l2', 'l1', 'elasticnet': ``alpha * (rho * |W|_1 + (1 - rho) / 2 * |W|_2^2)`` with rho = 0 for
+      'l2', 1 for 'l1' and `l1_ratio` for 'elasticnet'.
+    - 'group_lasso': ``alpha * sqrt(fan_out) * sum_j |W_j|_2`` over the rows of W, the `fan_out`
+      outgoing weights of each input or unit: whole inputs and whole units become exactly zero [Scardapane2017]_
+      (see `prune`). Without hidden layers it is MultiTaskLasso with alpha * sqrt(n_outputs).
+    - 'sparse_group_lasso': ``alpha * (rho * |W|_1 + (1 - rho) * sqrt(fan_out) * sum_j |W_j|_2)`` with
+      rho = `l1_ratio`: single weights as well [Simon2013]_.
+    - None: no penalty, whatever `alpha`.
 
 alpha : float or sequence of float, default=1e-4
     Strength of `penalty`, >= 0; a sequence has one entry for each layer of weights. It is Lasso's
@@ -45,7 +53,21 @@ alpha : float or sequence of float, default=1e-4
     `alpha` by the batch size).
 
 l1_ratio : float or sequence of float, default=0.5
-    Share of the l1 part, in [0, 1]; used only if ``penalty='elasticnet'``.
+    Share of the l1 part, in [0, 1]; used by 'elasticnet' and 'sparse_group_lasso'.
+
+positive : bool, default=False
+    Whether all weights are held at or above zero, exactly, in every step; intercepts are free. Without
+    hidden layers it is Lasso's `positive`; with them, and an increasing activation, predictions never
+    fall where an input rises.
+
+max_norm : float, None or sequence, default=None
+    Largest Euclidean norm of each unit's incoming weights, a column of its layer's weights. It holds
+    after every step: longer columns are scaled down [4]_. A sequence has one entry, a number or None, for
+    each layer of weights. Not with 'lbfgs'.
+
+weight_decay : float, default=0.0
+    Decoupled weight decay [Loshchilov2019]_: each step of 'adam' and 'sgd' first multiplies all weights, not the
+    intercepts, by ``1 - learning_rate * weight_decay``. It is no part of the objective; not with 'lbfgs'.
 
 bias_penalty : float or sequence of float, default=0.0
     Strength of the penalty on the intercepts, of the same form as that on the weights; a sequence has
@@ -264,6 +286,10 @@ REFERENCES = """\
 .. [Goyal2017] "Accurate, large minibatch SGD: training ImageNet in 1 hour", :arxiv:`1706.02677`.
 .. [Pascanu2013] Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks",
    :arxiv:`1211.5063`.
+.. [Scardapane2017] Scardapane, Comminiello, Hussain & Uncini (2017), "Group sparse regularization for deep neural
+   networks", :arxiv:`1607.00485`; Yuan & Lin (2006), :doi:`10.1111/j.1467-9868.2005.00532.x`.
+.. [Simon2013] Simon, Friedman, Hastie & Tibshirani (2013), "A sparse-group lasso", :doi:`10.1080/10618600.2012.681250`.
+.. [Loshchilov2019] Loshchilov & Hutter (2019), "Decoupled weight decay regularization", :arxiv:`1711.05101`.
 .. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`."""
 
 

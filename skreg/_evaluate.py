@@ -66,5 +66,8 @@ def penalty_terms(spec, params):
         offsets(spec.layer_units)[0], spec.layer_units[1:], spec.penalties, strict=True
     ):
         coefs += term(params[coef:intercept], row[code.COEF_L1], row[code.COEF_L2])
+        if row[code.COEF_GROUP] > 0:
+            rows = params[coef:intercept].reshape(-1, fan_out).astype(np.float64, copy=False)
+            coefs += row[code.COEF_GROUP] * np.linalg.norm(rows, axis=1).sum()
         intercepts += term(params[intercept : intercept + fan_out], row[code.INTERCEPT_L1], row[code.INTERCEPT_L2])
     return coefs, intercepts

@@ -110,6 +110,7 @@ def _stages(spec, dtype, descends):
     """For each layer ((column of the layout, address of the stage that it names), ...)."""
     from .kernels.activations import activation_code
     from .kernels.activity import activity_stages
+    from .kernels.projections import projection_code
     from .kernels.proximal import prox_code
 
     layers = [[] for _ in range(spec.n_layers)]
@@ -118,8 +119,9 @@ def _stages(spec, dtype, descends):
         if has_activity:
             layer += zip((code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT), activity_stages(dtype), strict=True)
     if descends:
-        for layer, name in zip(layers, spec.proxes, strict=True):
-            layer.append((code.PROX, prox_code(name, dtype)))
+        for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
+            layer.append((code.PROX, prox_code(prox, dtype)))
+            layer.append((code.PROJECTION, projection_code(projection, dtype)))
     return tuple(map(tuple, layers))
 
 

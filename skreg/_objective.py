@@ -1,8 +1,8 @@
 """The objective F on all rows, in float64: value, gradient, and how far a point is from optimal.
 
 F = mean loss + penalties on weights and intercepts + mean penalty on hidden activations, as in the user
-guide. Its l1 terms on weights and intercepts have no gradient; they are reported separately as a vector
-of strengths, `l1`, one entry a parameter.
+guide. Its terms with kinks, l1 and norms of groups, have no gradient; they are an object of their own, see
+_nonsmooth.py.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,8 @@ import numpy as np
 from ._data import N_ROWS_CAST, Dataset
 from ._distinct import distinct_rows
 from ._evaluate import BLOCK, penalty_terms
-from ._network import Workspace, aligned_empty, multiplications, offsets
+from ._network import Workspace, aligned_empty, multiplications
+from ._nonsmooth import NonSmooth, spread
 from ._team import Team
 from .kernels import layout as code
 
@@ -45,34 +46,13 @@ class Objective(NamedTuple):
         return cls(*(float(t) for t in (loss + weights + biases + activity, loss, weights, biases, activity)))
 
 
-def _spread(spec, coef_column, intercept_column):
-    """One strength a parameter, from the table with one row a layer."""
-    places, n_params = offsets(spec.layer_units)
-    strength = np.empty(n_params)
-    for (coef, intercept), fan_out, row in zip(places, spec.layer_units[1:], spec.penalties, strict=True):
-        strength[coef:intercept] = row[coef_column]
-        strength[intercept : intercept + fan_out] = row[intercept_column]
-    return strength
-
-
-def smallest_subgradient(params, gradient, l1):
-    """The subgradient of smallest length, of a function with this smooth gradient and these l1 strengths.
-
-    The way down is its opposite; it is 0 where the parameters are optimal.
-    """
-    pull = np.copysign(l1, params)
-    np.negative(gradient, out=pull, where=params == 0)
-    np.minimum(pull, l1, out=pull)
-    np.maximum(pull, -l1, out=pull)
-    pull += gradient
-    return pull
-
-
 class FullBatch:
     """F of a dataset as a function of the flat float64 parameters.
 
     Attributes
     ----------
+    nonsmooth : NonSmooth
+        What F has beside its smooth part.
     l1 : ndarray of shape (n_params,)
         Strength of each parameter's l1 term.
     rows : ndarray of int
@@ -83,8 +63,9 @@ class FullBatch:
 
     def __init__(self, spec, dataset):
         self.spec = spec.without_dropout()
-        self.l1 = _spread(spec, code.COEF_L1, code.INTERCEPT_L1)
-        self._l2 = _spread(spec, code.COEF_L2, code.INTERCEPT_L2)
+        self.nonsmooth = NonSmooth.of(spec)
+        self.l1 = self.nonsmooth.l1
+        self._l2 = spread(spec, code.COEF_L2, code.INTERCEPT_L2)
         self.rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
         self.row_weights = np.zeros(dataset.n_samples)
         self.row_weights[self.rows] = weights
@@ -131,7 +112,7 @@ class FullBatch:
             yield block.arguments(), np.arange(block.n_samples)
 
     def smooth(self, params):
-        """Value and gradient of F without its l1 terms on weights and intercepts."""
+        """Value and gradient of F without its terms with kinks on weights and intercepts."""
         loss, activity, gradient = self.data_terms(params)
         pull = self._l2 * params
         gradient += pull
@@ -142,6 +123,6 @@ class FullBatch:
         return Objective.of_terms(loss, *penalty_terms(self.spec, params), activity)
 
     def kkt_residuals(self, params):
-        """For each parameter the distance of minus the smooth gradient to the l1 subdifferential."""
+        """For each parameter the distance of minus the smooth gradient to the subdifferential of the rest."""
         _, gradient = self.smooth(params)
-        return np.abs(smallest_subgradient(params, gradient, self.l1))
+        return np.abs(self.nonsmooth.smallest_subgradient(params, gradient))

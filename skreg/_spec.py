@@ -12,6 +12,7 @@ import numpy as np
 
 from ._compat import InvalidParameterError
 from ._losses import is_smooth, loss_parameters
+from ._weight_terms import penalties_of, set_constraints, set_penalties
 from .kernels import layout as code
 
 ACTIVATIONS = (
@@ -61,6 +62,11 @@ class Spec:
         needed = self.penalties[:, [code.COEF_GROUP, code.POSITIVE]].any(axis=1)
         return tuple(["rows" if is_needed else None for is_needed in needed.tolist()])
 
+    @property
+    def projections(self):
+        """Name of the projection of each layer's weights after a step (kernels/projections.py), or None."""
+        return tuple(["columns" if max_norm else None for max_norm in self.penalties[:, code.MAX_NORM].tolist()])
+
     def without_dropout(self):
         if not self.has_dropout:
             return self
@@ -104,15 +110,15 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
 _BELOW_ONE = np.nextafter(1.0, 0.0)
 
 
-def make_penalties(estimator, n_hidden):
-    """The table of penalties and dropout rates of an estimator's parameters."""
-    n_layers = n_hidden + 1
+def make_penalties(estimator, layer_units):
+    """The table of penalties, constraints and dropout rates of an estimator's parameters."""
+    n_layers = len(layer_units) - 1
+    n_hidden = n_layers - 1
     table = np.zeros((n_layers, code.N_PENALTIES))
     alpha = per_layer("alpha", estimator.alpha, n_layers, "layers of weights")
     l1_ratio = per_layer("l1_ratio", estimator.l1_ratio, n_layers, "layers of weights", upper=1)
-    rho = {"l1": 1.0, "l2": 0.0, "elasticnet": l1_ratio, None: 0.0}[estimator.penalty]
-    alpha = alpha * (estimator.penalty is not None)
-    table[:, code.COEF_L1], table[:, code.COEF_L2] = alpha * rho, alpha * (1 - rho)
+    set_penalties(table, penalties_of(estimator.penalty, n_layers), alpha, l1_ratio, layer_units)
+    set_constraints(table, estimator)
 
     beta = per_layer("bias_penalty", estimator.bias_penalty, n_layers, "layers of weights")
     ratio = per_layer("bias_l1_ratio", estimator.bias_l1_ratio, n_layers, "layers of weights", upper=1)
@@ -169,7 +175,7 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None):
         layer_units=tuple(layer_units),
         activations=activations_of(estimator.activation if activation is None else activation, n_hidden),
         loss=loss,
-        penalties=make_penalties(estimator, n_hidden),
+        penalties=make_penalties(estimator, layer_units),
         loss_parameters=loss_parameters(estimator, loss) if numbers is None else numbers,
     )
 

@@ -108,6 +108,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         penalty="l2",
         alpha=1e-4,
         l1_ratio=0.5,
+        positive=False,
+        max_norm=None,
+        weight_decay=0.0,
         bias_penalty=0.0,
         bias_l1_ratio=0.0,
         activity_penalty=0.0,
@@ -151,6 +154,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.max_norm = max_norm
+        self.weight_decay = weight_decay
         self.bias_penalty = bias_penalty
         self.bias_l1_ratio = bias_l1_ratio
         self.activity_penalty = activity_penalty

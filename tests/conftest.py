@@ -124,7 +124,8 @@ def make_kernel_spec(network, units):
     """The package's specification of a reference network, by way of an estimator's parameters."""
     kind = MLPClassifier if network.loss.startswith(("binary", "multinomial")) else MLPRegressor
     estimator = kind(
-        units[1:-1], network.activation, penalty="elasticnet", alpha=network.alpha, l1_ratio=network.rho,
+        units[1:-1], network.activation, penalty=network.penalty or "elasticnet", alpha=network.alpha,
+        l1_ratio=network.rho, positive=network.positive, max_norm=network.max_norm, weight_decay=network.weight_decay,
         bias_penalty=network.beta, bias_l1_ratio=network.r, activity_penalty=network.gamma,
         activity_l1_ratio=network.q, input_dropout=network.dropout[0], dropout=network.dropout[1:],
         **network.loss_parameters,

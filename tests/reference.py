@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special, stats
+from scipy.optimize import brentq
 
 # Activations f(z) and their derivatives as functions of z ------------------------------------------------------
 
@@ -172,7 +173,8 @@ class Network:
     """The objective's parameters in the letters of its formula; one activation for all hidden layers or one for each.
 
     alpha, rho, beta, r have one entry for each layer of weights; gamma, q one for each hidden layer; dropout
-    one for each layer of weights, the rate of that layer's input.
+    one for each layer of weights, the rate of that layer's input. `penalty` and `max_norm` have one entry for each
+    layer of weights, or are None for the elastic net and for no constraint.
     """
 
     activation: str | tuple
@@ -185,6 +187,23 @@ class Network:
     q: list
     dropout: list
     loss_parameters: dict = field(default_factory=dict)
+    penalty: list | None = None
+    positive: bool = False
+    max_norm: list | None = None
+    weight_decay: float = 0.0
+
+    def strengths(self, layer, fan_out):
+        """(l1, l2, strength of the norm of each row) of a layer's weights."""
+        alpha, rho = self.alpha[layer], self.rho[layer]
+        group = alpha * fan_out**0.5
+        return {
+            "elasticnet": (alpha * rho, alpha * (1 - rho), 0.0),
+            "l1": (alpha, 0.0, 0.0),
+            "l2": (0.0, alpha, 0.0),
+            "group_lasso": (0.0, 0.0, group),
+            "sparse_group_lasso": (alpha * rho, 0.0, (1 - rho) * group),
+            None: (0.0, 0.0, 0.0),
+        }["elasticnet" if self.penalty is None else self.penalty[layer]]
 
 
 def activation_of(network, layer):
@@ -230,7 +249,10 @@ def data_terms(network, coefs, intercepts, X, y, weights, masks=None):
 
 def penalty_terms(network, coefs, intercepts):
     """(penalty on the weights, penalty on the intercepts)."""
-    on_coefs = sum(a * elastic(w, rho) for a, w, rho in zip(network.alpha, coefs, network.rho, strict=True))
+    on_coefs = 0.0
+    for layer, w in enumerate(coefs):
+        l1, l2, group = network.strengths(layer, w.shape[1])
+        on_coefs += l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum() + group * sum(np.linalg.norm(row) for row in w)
     on_biases = sum(a * elastic(b, r) for a, b, r in zip(network.beta, intercepts, network.r, strict=True))
     return on_coefs, on_biases
 
@@ -319,6 +341,40 @@ def soft_threshold(w, threshold):
     return np.sign(w) * np.maximum(np.abs(w) - threshold, 0.0)
 
 
+def shrink_row(w, lengths, strength):
+    """argmin_u sum_k (u_k - w_k)^2 / (2 lengths_k) + strength |u|_2.
+
+    Its stationary points other than 0 are u_k = w_k rho / (rho + strength lengths_k) with rho = |u|_2 > 0.
+    """
+    def excess(rho):
+        return ((w / (rho + strength * lengths)) ** 2).sum() - 1
+
+    if strength == 0:
+        return w
+    if excess(0.0) <= 0:
+        return np.zeros_like(w)
+    rho = brentq(excess, 0.0, 2 * np.linalg.norm(w), xtol=1e-300, rtol=1e-15)
+    return w * rho / (rho + strength * lengths)
+
+
+@dataclass
+class Prox:
+    """The proximal operator of one array's l1 terms, norms of rows and constraint, in a diagonal metric."""
+
+    l1: float
+    group: float = 0.0
+    positive: bool = False
+
+    def __call__(self, w, lengths):
+        lengths = np.broadcast_to(lengths, w.shape)
+        u = soft_threshold(w, lengths * self.l1)
+        if self.positive:
+            u = np.maximum(u, 0.0)
+        if self.group > 0:
+            u = np.array([shrink_row(row, t, self.group) for row, t in zip(u, lengths, strict=True)])
+        return u
+
+
 class HeavyBall:
     """Velocity u = m u - lr gradient; w = prox(w + u).
 
@@ -338,23 +394,20 @@ class HeavyBall:
         ]
         self.reach = self.momentum * self.reach + self.learning_rate * share
 
-    def step(self, params, gradients, l1, share, k):
+    def step(self, params, gradients, proxes, share, k):
         self.remember(gradients, share)
-        return [
-            soft_threshold(w + u, self.reach * strength)
-            for w, u, strength in zip(params, self.velocity, l1, strict=True)
-        ]
+        return [prox(w + u, self.reach) for w, u, prox in zip(params, self.velocity, proxes, strict=True)]
 
 
 class Nesterov(HeavyBall):
     """The same velocity; w = prox(w + m u - lr gradient), w being the point ahead at which gradients are taken."""
 
-    def step(self, params, gradients, l1, share, k):
+    def step(self, params, gradients, proxes, share, k):
         self.remember(gradients, share)
         reach = self.momentum * self.reach + self.learning_rate * share
         return [
-            soft_threshold(w + self.momentum * u - self.learning_rate * g, reach * strength)
-            for w, u, g, strength in zip(params, self.velocity, gradients, l1, strict=True)
+            prox(w + self.momentum * u - self.learning_rate * g, reach)
+            for w, u, g, prox in zip(params, self.velocity, gradients, proxes, strict=True)
         ]
 
 
@@ -369,7 +422,7 @@ class Adam:
         self.learning_rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
         self.first, self.second, self.share = None, None, 0.0
 
-    def step(self, params, gradients, l1, share, k):
+    def step(self, params, gradients, proxes, share, k):
         first = self.first or [0.0] * len(params)
         second = self.second or [0.0] * len(params)
         self.first = [self.beta_1 * m + (1 - self.beta_1) * g for m, g in zip(first, gradients, strict=True)]
@@ -377,10 +430,10 @@ class Adam:
         self.share = self.beta_1 * self.share + (1 - self.beta_1) * share
         correction = np.sqrt(1 - self.beta_2**k)
         moved = []
-        for w, m, v, strength in zip(params, self.first, self.second, l1, strict=True):
+        for w, m, v, prox in zip(params, self.first, self.second, proxes, strict=True):
             mean, mean_share = m / (1 - self.beta_1**k), self.share / (1 - self.beta_1**k)
             length = self.learning_rate / (np.sqrt(v) / correction + self.epsilon / correction)
-            moved.append(soft_threshold(w - length * mean, length * mean_share * strength))
+            moved.append(prox(w - length * mean, length * mean_share))
         return moved
 
 
@@ -401,9 +454,10 @@ def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, bat
     one entry for each batch.
     """
     n_layers, params = len(coefs), [*coefs, *intercepts]
-    strengths, ratios = [*network.alpha, *network.beta], [*network.rho, *network.r]
-    l1 = [strength * ratio for strength, ratio in zip(strengths, ratios, strict=True)]
-    l2 = [strength * (1 - ratio) for strength, ratio in zip(strengths, ratios, strict=True)]
+    of_coefs = [network.strengths(layer, coef.shape[1]) for layer, coef in enumerate(coefs)]
+    proxes = [Prox(l1, group, network.positive) for l1, _, group in of_coefs]
+    proxes += [Prox(beta * r) for beta, r in zip(network.beta, network.r, strict=True)]
+    l2 = [b for _, b, _ in of_coefs] + [beta * (1 - r) for beta, r in zip(network.beta, network.r, strict=True)]
     loss = activity = 0.0
     for number, start in enumerate(range(0, len(order), batch_size)):
         rows = order[start : start + batch_size]
@@ -417,7 +471,13 @@ def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, bat
         gradients, share = clipped(gradients, share, clip_norm)
         if learning_rates is not None:
             optimizer.learning_rate = learning_rates[number]
-        params = optimizer.step(params, gradients, l1, share, first_step + number + 1)
+        left = 1 - optimizer.learning_rate * network.weight_decay
+        params = [left * w for w in params[:n_layers]] + params[n_layers:]
+        params = optimizer.step(params, gradients, proxes, share, first_step + number + 1)
+        for layer, largest in enumerate(network.max_norm or []):
+            if largest is not None:
+                norms = np.linalg.norm(params[layer], axis=0)
+                params[layer] = params[layer] * np.minimum(1.0, largest / np.maximum(norms, largest))
     coefs, intercepts = params[:n_layers], params[n_layers:]
     on_coefs, on_biases = penalty_terms(network, coefs, intercepts)
     return coefs, intercepts, (loss / len(order), on_coefs, on_biases, activity / len(order))

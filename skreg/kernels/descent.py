@@ -24,6 +24,7 @@ from .layout import (
     COEF,
     COEF_L1,
     COEF_L2,
+    DECAY,
     DROPOUT,
     EPSILON,
     FAN_IN,
@@ -33,11 +34,12 @@ from .layout import (
     INTERCEPT_L2,
     N_LAYOUT,
     N_PENALTIES,
+    PROJECTION,
     PROX,
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
-from .optimizers import next_reach, proximal_reach, update
+from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, call_stage
 from .team import share, wait
@@ -61,12 +63,17 @@ def _move(optimizer, rates, step, reach, fraction, factor, l1, l2, params, state
 
 
 @helper
-def _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, factor, params, state, layout, penalties,
-               gradient, start):  # fmt: skip
+def _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor, params, state, layout,
+               penalties, gradient, start):  # fmt: skip
     """Update rows begin:end of a layer's weights; their gradient lies at `start`."""
-    fan_out = layout[layer, FAN_OUT]
-    _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, COEF_L1], penalties[layer, COEF_L2], params,
-          state, layout[layer, COEF] + begin * fan_out, (end - begin) * fan_out, gradient, start)  # fmt: skip
+    fan_out, l2 = layout[layer, FAN_OUT], penalties[layer, COEF_L2]
+    at, count = layout[layer, COEF] + begin * fan_out, (end - begin) * fan_out
+    if penalties[layer, DECAY] != 0:
+        left = 1 - learning_rate * penalties[layer, DECAY]
+        scale(part(params, at, count), left)
+        l2 /= left  # whose gradient is that of the weights before
+    _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, COEF_L1], l2, params, state, at, count,
+          gradient, start)  # fmt: skip
     if layout[layer, PROX] != NO_ADDRESS:
         call_stage(layout[layer, PROX], (
             address_of(params, 0), address_of(state, len(params)), address_of(layout, layer * N_LAYOUT),
@@ -75,9 +82,25 @@ def _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, facto
         ))  # fmt: skip
 
 
+@helper
+def _project(params, layout, penalties, panel, member, n_members, arrivals, n_met):
+    """Where there are constraints on columns of weights: as soon as all rows are there, each member takes some."""
+    has_met = False
+    for layer in range(layout.shape[0]):
+        if layout[layer, PROJECTION] != NO_ADDRESS:
+            if not has_met:
+                n_met, has_met = wait(arrivals, n_met, n_members), True
+            first, last = share(layout[layer, FAN_OUT], _GRANULE, member, n_members)
+            call_stage(layout[layer, PROJECTION], (
+                address_of(params, 0), address_of(layout, layer * N_LAYOUT),
+                address_of(penalties, layer * N_PENALTIES), first, last, address_of(panel, 0),
+            ))  # fmt: skip
+    return n_met
+
+
 @outlined
-def _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach,
-            fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals,
+def _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, learning_rate, step,
+            reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals,
             n_met):  # fmt: skip
     """A member's share of all parameters, layer by layer. Returns the number of meetings so far."""
     n_rows, stores = len(rows), what != _FOLLOW
@@ -93,8 +116,8 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
                 n_met = wait(arrivals, n_met, n_members)
             if what != _STORE:
                 begin, end = share(fan_in, _GRANULE, member, n_members)
-                _move_rows(0, begin, end, optimizer, rates, step, reach, fraction, factor, params, state, layout,
-                           penalties, shared_gradient, begin * fan_out)  # fmt: skip
+                _move_rows(0, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor, params, state,
+                           layout, penalties, shared_gradient, begin * fan_out)  # fmt: skip
         else:
             first, last = share(fan_in, ROWS, member, n_members)
             for begin in range(first, last, HEIGHT):
@@ -103,8 +126,8 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
                 if stores:
                     gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, place, SET)
                 if what != _STORE:
-                    _move_rows(layer, begin, end, optimizer, rates, step, reach, fraction, factor, params, state,
-                               layout, penalties, gradient, place)  # fmt: skip
+                    _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor,
+                               params, state, layout, penalties, gradient, place)  # fmt: skip
         first, last = share(fan_out, _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
@@ -129,8 +152,8 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     what, factor = _BOTH, 1.0
     if clip != NO_ADDRESS:
         what = _FOLLOW
-        n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step,
-                        reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
+        n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
+                        learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
                         n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
@@ -141,7 +164,7 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     # A shorter gradient is one of fewer rows: so the penalties keep their proportion to it.
     fraction *= factor
     reach = next_reach(optimizer, rates, learning_rate, reach, fraction)
-    n_met = _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, step, reach,
-                    fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members,
-                    arrivals, n_met)  # fmt: skip
-    return n_met, reach
+    n_met = _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
+                    learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient,
+                    member, n_members, arrivals, n_met)  # fmt: skip
+    return _project(params, layout, penalties, panel, member, n_members, arrivals, n_met), reach

@@ -19,14 +19,17 @@ ACTIVATION = 9  # IDENTITY, RELU, or the address of another activation's stage
 SLOPE = 10  # derivatives of the activations, strided as the output, or NOWHERE
 PROX = 11  # address of the stage that finishes rows of weights that an optimizer has moved, or 0; see descent.py
 ACTIVITY_VALUE, ACTIVITY_GRADIENT = 12, 13  # addresses of stages where its output is penalised, else 0
-N_LAYOUT = 14
+PROJECTION = 14  # address of the stage that holds down the norms of columns of weights, or 0
+N_LAYOUT = 15
 
 NOWHERE = -1
 
 # columns of `penalties`
 COEF_L1, COEF_L2, INTERCEPT_L1, INTERCEPT_L2, ACTIVITY_L1, ACTIVITY_L2, DROPOUT = 0, 1, 2, 3, 4, 5, 6
 COEF_GROUP, POSITIVE = 7, 8  # strength of |row|_2; 1 where all weights must be >= 0
-N_PENALTIES = 9
+MAX_NORM = 9  # of the weights of each output, or 0
+DECAY = 10  # of the weights, in units of the learning rate
+N_PENALTIES = 11
 
 # activations that are part of the product
 IDENTITY, RELU = 0, 1

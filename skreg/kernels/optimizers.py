@@ -20,6 +20,14 @@ from .penalties import soft_threshold
 
 
 @uniform
+def scale(w, factor):
+    """Decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101): w = factor w, before the step."""
+    factor = w.dtype.type(factor)
+    for i in range(len(w)):
+        w[i] *= factor
+
+
+@uniform
 def _sgd(w, gradient, velocity, l2, learning_rate, threshold, momentum):
     """Gradient descent with heavy-ball momentum and a proximal step; without l1 the usual method."""
     for i in range(len(w)):

@@ -1,8 +1,11 @@
 """Penalties l1 |w|_1 + l2 / 2 |w|^2 of a vector: value and proximal step."""
 
+import math
+
 from ._jit import helper, outlined
 from .layout import (
     COEF,
+    COEF_GROUP,
     COEF_L1,
     COEF_L2,
     FAN_OUT,
@@ -30,6 +33,15 @@ def penalty_value(w, l1, l2):
     return l1 * absolute + 0.5 * l2 * squared
 
 
+@helper
+def _norms_of_rows(w, fan_out):
+    """Sum of the Euclidean norms of rows, in float64."""
+    total = 0.0
+    for start in range(0, len(w), fan_out):
+        total += math.sqrt(penalty_value(part(w, start, fan_out), 0.0, 2.0))
+    return total
+
+
 @outlined
 def all_penalties(params, layout, penalties):
     """(penalty on the weights, penalty on the intercepts) of the whole network."""
@@ -38,6 +50,8 @@ def all_penalties(params, layout, penalties):
         start, middle = layout[layer, COEF], layout[layer, INTERCEPT]
         weights, biases = part(params, start, middle - start), part(params, middle, layout[layer, FAN_OUT])
         coefs += penalty_value(weights, penalties[layer, COEF_L1], penalties[layer, COEF_L2])
+        if penalties[layer, COEF_GROUP] > 0:
+            coefs += penalties[layer, COEF_GROUP] * _norms_of_rows(weights, layout[layer, FAN_OUT])
         intercepts += penalty_value(biases, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2])
     return coefs, intercepts
 

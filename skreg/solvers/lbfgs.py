@@ -9,8 +9,8 @@ from .._interrupt import DeferredInterrupt
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
+from . import proximal_newton, quasi_newton
 from .linear import is_within, make_variables, polish, set_tiny_to_zero
-from .quasi_newton import descend
 
 # Relative change of F, in units of `tol`, that counts as standing still: 2.2e-9 at the default tol.
 _STANDSTILL = 2.2e-5
@@ -48,7 +48,7 @@ class _Run:
 
     def minimise(self):
         """Iterate until there is a reason to stop, and return it."""
-        iterates = descend(self.evaluate, self.variables.of(self.accepted), self.variables.l1(self.objective.l1))
+        iterates = self._descend(self.variables.of(self.accepted))
         start = next(iterates)
         if not np.isfinite(start.residual + start.value):
             raise DivergenceError(1, None)
@@ -64,6 +64,12 @@ class _Run:
         if self.n_iter == 0:
             self.record(start.value, self.accepted, 0)
         return _STUCK
+
+    def _descend(self, x):
+        nonsmooth = self.objective.nonsmooth.in_units(self.variables.units)
+        if nonsmooth.is_l1:
+            return quasi_newton.descend(self.evaluate, x, nonsmooth.l1)
+        return proximal_newton.descend(self.evaluate, x, nonsmooth)
 
     def evaluate(self, x):
         """Smooth part of F and its gradient, in the variables."""

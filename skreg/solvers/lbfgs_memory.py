@@ -78,6 +78,19 @@ class Memory:
             if self._held is not None:
                 _set_products(self._held_products, row, self._times_held(self._rows[row]))
 
+    def compact(self):
+        """(theta, W' as rows, M^-1) of B = theta I - W M W'; there must be pairs, and none held."""
+        order, n_pairs = self._order, len(self._slots)
+        scale = np.repeat([1.0, self._theta], n_pairs)
+        products = self._products[np.ix_(order, order)]
+        inverse = np.zeros_like(products)
+        changes, steps = slice(0, n_pairs), slice(n_pairs, None)
+        inverse[changes, changes] = -np.eye(n_pairs)
+        inverse[steps, steps] = self._theta * products[steps, steps]
+        inverse[steps, changes] = np.tril(products[steps, changes], -1)
+        inverse[changes, steps] = inverse[steps, changes].T
+        return self._theta, self._rows[order] * scale[:, None], inverse
+
     def _times_held(self, vector):
         """Products of the rows with a vector over the held parameters, few of which a step has moved."""
         moved = np.flatnonzero(self._held & (vector != 0))

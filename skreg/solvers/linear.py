@@ -11,7 +11,6 @@ from scipy import sparse
 from scipy.linalg import lstsq
 
 from .._losses import OUT_ACTIVATIONS
-from .._objective import smallest_subgradient
 from ..kernels import layout as code
 
 # KKT residual to which a linear model is solved, at most.
@@ -112,10 +111,6 @@ class Variables(NamedTuple):
         value, gradient = objective.smooth(self.params(x))
         return value, self.gradient(gradient)
 
-    def l1(self, l1):
-        """Strengths of the l1 terms of the variables."""
-        return l1 if self.units is None else l1 / self.units
-
 
 def make_variables(spec, dataset, tol, objective):
     """Scaled and centred variables for a linear model; a network's parameters are left as they are.
@@ -160,9 +155,9 @@ def _hessian(gradient_at, x, active):
     return (hessian + hessian.T) / 2
 
 
-def _newton_direction(gradient_at, x, subgradient, active):
+def _newton_direction(gradient_at, nonsmooth, x, subgradient, active):
     """Newton step of F on the active variables."""
-    hessian = _hessian(gradient_at, x, active)
+    hessian = _hessian(gradient_at, x, active) + nonsmooth.hessian(x, active)
     scale = 1 / np.sqrt(np.maximum(np.diag(hessian), np.finfo(float).tiny))
     direction = np.zeros_like(x)
     direction[active] = -scale * lstsq(hessian * scale[:, None] * scale, scale * subgradient[active])[0]
@@ -174,14 +169,14 @@ def _is_affordable(objective, n_active, n_params):
     return 0 < 4 * n_active * len(objective.rows) * n_params + n_active**3 <= _LARGEST_WORK
 
 
-def _newton_step(gradient_at, l1, x, subgradient, active):
+def _newton_step(gradient_at, nonsmooth, x, subgradient, active):
     """(x, subgradient) after a Newton step, shortened if need be; None where no length keeps the signs and helps."""
-    direction = _newton_direction(gradient_at, x, subgradient, active)
+    direction = _newton_direction(gradient_at, nonsmooth, x, subgradient, active)
     for length in (1.0, 0.5, 0.1):
         new = x + length * direction
-        if (np.sign(new) != np.sign(x))[l1 > 0].any():
+        if (nonsmooth.keep_side(x, new) != new).any():
             continue
-        new_subgradient = smallest_subgradient(new, gradient_at(new), l1)
+        new_subgradient = nonsmooth.smallest_subgradient(new, gradient_at(new))
         if np.abs(new_subgradient).max() < np.abs(subgradient).max():
             return new, new_subgradient
     return None
@@ -198,15 +193,15 @@ def polish(objective, variables, params):
     def gradient_at(x):
         return variables.smooth(objective, x)[1]
 
-    l1, x = variables.l1(objective.l1), variables.of(params)
-    active = np.flatnonzero((x != 0) | (l1 == 0))
+    nonsmooth, x = objective.nonsmooth.in_units(variables.units), variables.of(params)
+    active = np.flatnonzero(nonsmooth.is_free(x))
     if not _is_affordable(objective, len(active), len(x)):
         return params
-    subgradient = smallest_subgradient(x, gradient_at(x), l1)
+    subgradient = nonsmooth.smallest_subgradient(x, gradient_at(x))
     for _ in range(_N_STEPS):
         if np.abs(subgradient).max() <= _POLISHED * variables.tolerance:
             break
-        step = _newton_step(gradient_at, l1, x, subgradient, active)
+        step = _newton_step(gradient_at, nonsmooth, x, subgradient, active)
         if step is None:
             break
         x, subgradient = step
@@ -214,12 +209,12 @@ def polish(objective, variables, params):
 
 
 def set_tiny_to_zero(objective, params, tolerances):
-    """Set l1-penalised parameters that rounding kept from zero to zero, where that is as good a solution.
+    """Set parameters and groups that rounding kept from zero to zero, where that is as good a solution.
 
     At alpha_max, or at a tie on the path, the gradient at zero equals the l1 strength to the last bit,
     and the solver may end at 1e-9 instead of 0. Of two points within tolerance the sparser is taken.
     """
-    size = np.where(objective.l1 > 0, np.abs(params), np.inf)
+    size = objective.nonsmooth.distance_to_kink(params)
     largest = np.abs(params).max()
     for bound in (1e-6, 1e-9, 1e-12):
         tiny = (size > 0) & (size < bound * largest)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._objective import smallest_subgradient
+from .._nonsmooth import smallest_subgradient
 from .lbfgs_memory import Memory
 from .line_search import Point, line_search
 

@@ -1,0 +1,257 @@
+"""Norms of rows of weights: their proximal operator, their subdifferential, and what they do in a fit."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+from scipy import sparse
+from scipy.optimize import minimize
+
+from skreg.kernels.proximal import clip_negative, shrink
+
+from . import reference
+from .conftest import (
+    HIDDEN,
+    RATES,
+    TARGETS,
+    KernelRun,
+    ReferenceRun,
+    draw_data,
+    draw_network,
+    draw_params,
+    full_batch,
+    layer_units,
+    make_flat,
+    relative_error,
+)
+
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
+
+properties = settings(derandomize=True, deadline=None, max_examples=300, database=None)
+dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+forms = pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+optimizers = pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
+
+
+# The proximal operator -------------------------------------------------------------------------------------------
+
+
+@njit
+def _shrink(w, a):
+    shrink(w, a)
+
+
+@njit
+def _clip(w):
+    clip_negative(w)
+
+
+def prox(w, a, dtype=np.float64):
+    """The kernels' proximal step of a row w, `a` being the lengths of its coordinates times the strength."""
+    w, a = np.array(w, dtype), np.array(np.broadcast_to(a, np.shape(w)), dtype)
+    _shrink(w, a)
+    return w
+
+
+ROWS = st.integers(1, 5).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(-100, 100, width=32), min_size=n, max_size=n),
+        st.lists(st.floats(2.0**-10, 2.0**10, width=32), min_size=n, max_size=n),
+    )
+)
+
+
+def moreau(u, w, a):
+    """What the proximal step minimises over u."""
+    return ((u - w) ** 2 / (2 * a)).sum() + np.linalg.norm(u)
+
+
+@dtypes
+def test_prox_of_a_row_is_the_root_found_by_bisection(dtype):
+    @properties
+    @given(ROWS)
+    def check(row):
+        w, a = np.array(row)
+        expected, eps = reference.shrink_row(w, a, 1.0), np.finfo(dtype).eps
+        found = prox(w, a, dtype)
+        # Where f(0) is 1 to rounding, the root is any number close to zero.
+        assert np.abs(found - expected).max() <= 8 * eps * np.abs(w).max() + 1e-30
+        margin = ((w / a) ** 2).sum()
+        assert not (margin < 1 - 8 * eps and found.any())
+        assert margin < 1 + 8 * eps or found.any()
+
+    check()
+
+
+@properties
+@given(ROWS, st.integers(0, 2**32 - 1))
+def test_prox_of_a_row_is_the_argmin_by_brute_force(row, seed):
+    """No point near or far is lower, and an optimizer that knows nothing of the formula does not find one."""
+    w, a = np.array(row)
+    found = prox(w, a)
+    lowest, rng = moreau(found, w, a), np.random.default_rng(seed)
+    others = [np.zeros_like(w), w, *(found + 10.0 ** rng.uniform(-8, 2, 50)[:, None] * rng.normal(size=(50, len(w))))]
+    others.append(minimize(moreau, w / 2, args=(w, a), method="Nelder-Mead", options={"maxfev": 200}).x)
+    assert lowest <= min(moreau(u, w, a) for u in others) + 1e-12 * (1 + lowest)
+
+
+@properties
+@given(ROWS)
+def test_the_step_is_the_subgradient_at_its_end(row):
+    """(w - u) / a is u / |u|, or in the unit ball at u = 0: what makes it the prox."""
+    w, a = np.array(row)
+    u = prox(w, a)
+    if u.any():
+        np.testing.assert_allclose((w - u) / a, u / np.linalg.norm(u), atol=1e-9 * (1 + np.abs(w / a).max()))
+    else:
+        assert np.linalg.norm(w / a) <= 1 + 1e-12
+
+
+@properties
+@given(ROWS, ROWS)
+def test_prox_of_a_row_is_firmly_non_expansive_in_its_metric(one, other):
+    n = min(len(one[0]), len(other[0]))
+    v, w, a = np.array(one[0][:n]), np.array(other[0][:n]), np.array(one[1][:n])
+    step = prox(v, a) - prox(w, a)
+    assert (step**2 / a).sum() <= (step * (v - w) / a).sum() + 1e-9 * (1 + ((v - w) ** 2 / a).sum())
+
+
+@dtypes
+@pytest.mark.parametrize("n", [1, 3, 16, 17, 100])
+def test_prox_with_equal_lengths_is_in_closed_form(dtype, n):
+    w = np.random.default_rng(n).normal(size=n).astype(dtype)
+    norm = float(np.linalg.norm(w))
+    for a in (0.0, norm / 100, norm / 2, norm * (1 - 1e-3)):
+        np.testing.assert_allclose(prox(w, a, dtype), w * (1 - a / norm), rtol=4e3 * np.finfo(dtype).eps)
+    for a in (norm * (1 + 1e-6), 2 * norm, 1e6 * norm):
+        assert not prox(w, a, dtype).any()
+
+
+@dtypes
+@pytest.mark.parametrize("scale", [1e-35, 1e-25, 1e-12, 1e12, 1e25, 1e35])
+def test_prox_in_any_unit(dtype, scale):
+    w, a = np.array([3.0, -4.0, 0.5, 0.0]), np.array([0.1, 1.0, 3.0, 2.0])
+    found = prox(w * scale, a * scale, dtype) / dtype(scale)
+    np.testing.assert_allclose(found, reference.shrink_row(w, a, 1.0), rtol=1e3 * np.finfo(dtype).eps)
+    assert not prox(w * scale, 100 * a * scale, dtype).any()
+
+
+@dtypes
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays(dtype, bad):
+    """A divergence is not shrunk away."""
+    for w in ([bad, 0.0], [1.0, bad, 2.0], [bad]):
+        np.testing.assert_array_equal(prox(w, 10.0, dtype), np.array(w, dtype))
+    w = np.array([np.nan, -1.0, 2.0, -np.inf, np.inf, -0.0], dtype)
+    _clip(w)
+    np.testing.assert_array_equal(w, [np.nan, 0, 2, 0, np.inf, 0])
+
+
+# Training by the kernels -----------------------------------------------------------------------------------------
+
+PENALTIES = ["group_lasso", "sparse_group_lasso"]
+
+
+def draw_all(target, depth, penalty, *, strength=1.0):
+    """(network, coefs, intercepts, X, y, weights)."""
+    network = draw_network("tanh", target, HIDDEN[depth])
+    network.penalty = [penalty] * len(network.alpha)
+    network.alpha = [strength * a for a in network.alpha]
+    X, y, weights = draw_data(target)
+    coefs, intercepts = draw_params((X.shape[1], *HIDDEN[depth], TARGETS[target][1]))
+    return network, coefs, intercepts, X, y, weights
+
+
+@forms
+@optimizers
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("depth", HIDDEN)
+@pytest.mark.parametrize("positive", [False, True])
+def test_epochs(form, optimizer, penalty, depth, positive):
+    network, coefs, intercepts, X, y, weights = draw_all("three targets", depth, penalty)
+    network.positive = positive
+    arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=12345)
+    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
+    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
+    for _ in range(3):
+        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
+        for parts in zip(found.layers(), expected.layers(), strict=True):
+            assert relative_error(*parts) < 1e-12
+
+
+@forms
+@optimizers
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_epochs_set_the_same_rows_to_zero(form, optimizer, penalty):
+    strength = 0.05 if optimizer == "adam" else 4.0
+    network, coefs, intercepts, X, y, weights = draw_all("multinomial", "two hidden layers", penalty, strength=strength)
+    coefs = [0.1 * coef for coef in coefs]
+    arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=1)
+    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
+    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
+    for _ in range(6):
+        found.train_epoch(), expected.train_epoch()
+    (found, _), (expected, _) = found.layers(), expected.layers()
+    assert relative_error(found, expected) < 1e-11
+    zeros = np.concatenate([(coef == 0).all(axis=1) for coef in expected])
+    np.testing.assert_array_equal(np.concatenate([(coef == 0).all(axis=1) for coef in found]), zeros)
+    assert 0 < zeros.mean() < 1
+
+
+# The subdifferential ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("positive", [False, True])
+def test_the_residual_is_zero_exactly_at_fixed_points_of_the_prox(penalty, positive):
+    """In each row of a convex problem whose solution is known: F = |W - Z|^2 / 2 + penalty, the intercept at zero."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        Z = rng.normal(size=(4, 3)) * rng.uniform(0, 3, (4, 1))
+        network = draw_network("identity", "three targets", ())
+        network.penalty, network.positive = [penalty], positive
+        network.alpha, network.rho, network.beta, network.r = [0.7], [0.4], [1e9], [1.0]
+        batch = full_batch(network, (4, 3), 2 * np.eye(4), 2 * Z)
+        l1, _, group = network.strengths(0, 3)
+        solution = reference.Prox(l1, group, positive)(Z, 1.0)
+        params = np.append(solution, np.zeros(3))
+        assert batch.kkt_residuals(params).max() < 1e-14
+        np.testing.assert_allclose(batch.nonsmooth.prox(np.append(Z, np.zeros(3)), 1.0), params, atol=1e-14)
+        other = np.append(solution + 1e-3 * (rng.random((4, 3)) if positive else rng.normal(size=(4, 3))), np.zeros(3))
+        residual = batch.kkt_residuals(other)
+        assert np.linalg.norm(residual) >= (1 - 1e-9) * np.linalg.norm(other - params)
+
+
+def test_the_residual_of_a_zero_row_is_what_its_gradient_has_beyond_the_strength():
+    network = draw_network("identity", "three targets", ())
+    network.penalty, network.alpha, network.beta, network.r = ["group_lasso"], [2.0 / np.sqrt(3)], [1e9], [1.0]
+    for norm, expected in ((1.0, 0.0), (2.0 - 1e-9, 0.0), (2.5, 0.5), (7.0, 5.0)):
+        Z = np.zeros((4, 3))
+        Z[0] = norm * np.array([2.0, -1.0, 2.0]) / 3
+        residual = full_batch(network, (4, 3), 2 * np.eye(4), 2 * Z).kkt_residuals(np.zeros(15))
+        np.testing.assert_allclose(np.linalg.norm(residual), expected, atol=1e-12)
+
+
+def test_layers_are_where_the_tests_above_think():
+    assert [a * b + b for a, b in pairwise((4, 3))] == [15]
+
+
+@pytest.mark.parametrize("depth", HIDDEN)
+def test_values(depth):
+    """In the kernels, in the full-batch objective and by the formula, with another penalty in each layer."""
+    for shift in range(3):
+        network, coefs, intercepts, X, y, weights = draw_all("three targets", depth, "group_lasso")
+        names = ["group_lasso", "sparse_group_lasso", None, "l1", "l2", "elasticnet"]
+        network.penalty = [names[(2 * shift + layer) % 6] for layer in range(len(coefs))]
+        expected = reference.penalty_terms(network, coefs, intercepts)
+        params = make_flat(coefs, intercepts)
+        batch = full_batch(network, layer_units(coefs), X, y)
+        np.testing.assert_allclose(batch.terms(params)[2:4], expected, rtol=1e-13)
+        value, _ = batch.smooth(params)
+        np.testing.assert_allclose(value + batch.nonsmooth.value(params), batch.terms(params).value, rtol=1e-13)
+        still = dict.fromkeys(("learning_rate", "momentum", "beta_1", "beta_2", "epsilon"), 0.0)
+        run = KernelRun(network, coefs, intercepts, X, y, None, optimizer="sgd", rates=still, batch_size=5, seed=0)
+        np.testing.assert_allclose(run.train_epoch()[1:3], expected, rtol=1e-13)
