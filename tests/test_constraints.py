@@ -73,7 +73,7 @@ def test_epochs(form, optimizer, depth):
 @dtypes
 @forms
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-@pytest.mark.parametrize("max_norm", [0.2, [0.2, None, 0.3]])
+@pytest.mark.parametrize("max_norm", [0.1, [0.1, None, 0.1]])
 def test_no_column_is_longer_after_any_epoch(dtype, form, solver, max_norm):
     """By NumPy's sum in the weights' own type, whatever its order."""
     X, y, _ = draw_data("one target", n_rows=60, n_features=300)

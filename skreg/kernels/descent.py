@@ -153,8 +153,8 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     if clip != NO_ADDRESS:
         what = _FOLLOW
         n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                        learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
-                        n_members, arrivals, n_met)  # fmt: skip
+                        learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient,
+                        shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
                           address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
