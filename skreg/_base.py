@@ -15,7 +15,8 @@ from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_con
 from ._data import Dataset
 from ._initial import initial_weights
 from ._losses import OUT_ACTIVATIONS, loss_parameters
-from ._network import flat, pack, units_of, unpack
+from ._network import flat, pack, units_of, unpack, unpack_vectors
+from ._normalization import keep_vectors, normalization_of, start_normalization, vectors_of
 from ._spec import hidden_units, make_spec, prediction_spec
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
@@ -61,6 +62,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "activity_l1_ratio": [_SHARE, "array-like"],
         "dropout": [_RATE, "array-like"],
         "input_dropout": [_RATE],
+        "batch_norm": ["boolean"],
+        "layer_norm": ["boolean"],
         "batch_size": [StrOptions({"auto"}), _COUNT],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine", "one_cycle", "log_cosine"})],
         "learning_rate_init": [_POSITIVE],
@@ -244,6 +247,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         if not going_on:
             rng = check_random_state(self.random_state)
             self._initialize(spec, rng, dtype)
+            start_normalization(self, spec, dtype)
             self._draw_seeds(rng)
             self._forget_history()
         elif units_of(self.coefs_, self.intercepts_) != spec.layer_units:
@@ -251,6 +255,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             raise ValueError(
                 f"The weights of the previous fit have shapes {found}, but parameters and data now need {shapes}: "
                 "set warm_start=False, or keep hidden_layer_sizes and the number of inputs and outputs."
+            )
+        elif normalization_of(self) != spec.normalization:
+            raise ValueError(
+                f"The previous fit had normalization by {normalization_of(self)}, but parameters now ask for "
+                f"{spec.normalization}: set warm_start=False, or keep batch_norm and layer_norm."
             )
         if not hasattr(self, "_seeds"):
             self._draw_seeds(check_random_state(self.random_state))
@@ -269,6 +278,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _initialize(self, spec, rng, dtype):
         """Draw the first weights."""
         self.coefs_, self.intercepts_ = initial_weights(spec, rng, dtype)
+        if spec.normalization == "batch":  # the means take the intercepts away
+            for intercept in self.intercepts_[:-1]:
+                intercept[:] = 0
 
     def _forget_history(self):
         self._optimizer_state = None
@@ -337,7 +349,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             n_iter_no_change=self.n_iter_no_change, verbose=self.verbose,
         )  # fmt: skip
         dtype = np.float64 if self.solver == "lbfgs" else dataset.dtype
-        params = pack(self.coefs_, self.intercepts_, dtype)
+        params = pack(self.coefs_, self.intercepts_, dtype, vectors_of(self, spec.layer_units))
         make_feasible(spec, params)
         self.n_iter_, self.interrupted_ = 0, False
         try:
@@ -349,7 +361,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self.n_iter_ = error.epoch
             raise
         finally:  # also after a divergence: the last finite weights and all curves
-            self.coefs_, self.intercepts_ = unpack(params.astype(dataset.dtype, copy=False), spec.layer_units)
+            params = params.astype(dataset.dtype, copy=False)
+            self.coefs_, self.intercepts_ = unpack(params, spec.layer_units)
+            keep_vectors(self, unpack_vectors(params, spec.layer_units, spec.normalization))
             self._keep_history(history)
 
     def _keep_history(self, history):
@@ -426,9 +440,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         is_plain = self._is_plain(X)
         X = X if is_plain else self._validate_rows(X)
         load_kernels()
-        spec = prediction_spec(units_of(self.coefs_, self.intercepts_), self._activations_at_fit())
+        units = units_of(self.coefs_, self.intercepts_)
+        spec = prediction_spec(units, self._activations_at_fit(), normalization_of(self))
         link = self._link() if linked else None
-        prediction, is_finite = predict(spec, flat(self.coefs_, self.intercepts_), X, link)
+        params = flat(self.coefs_, self.intercepts_, vectors_of(self, units))
+        prediction, is_finite = predict(spec, params, X, link)
         if is_plain and not is_finite:
             self._validate_rows(X)
         return prediction
@@ -469,10 +485,11 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         target, n_outputs, _ = self._validate_target(y, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
-        spec = make_spec(self, units_of(self.coefs_, self.intercepts_), loss[0], self._activations_at_fit(), loss[1])
+        units = units_of(self.coefs_, self.intercepts_)
+        spec = make_spec(self, units, loss[0], self._activations_at_fit(), loss[1], normalization_of(self))
         load_kernels()
         batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
-        return batch, pack(self.coefs_, self.intercepts_, np.float64)
+        return batch, pack(self.coefs_, self.intercepts_, np.float64, vectors_of(self, units))
 
     def objective(self, X, y, sample_weight=None):
         """Value of the training objective at the fitted weights, on any data, and its terms.
@@ -492,7 +509,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         -------
         objective : Objective
             Named tuple of floats: `value`, and its terms `loss`, `weights`, `biases`, `activity`. It
-            is without dropout, and computed in float64.
+            is without dropout, and computed in float64. With `batch_norm` it is that at prediction.
         """
         batch, params = self._full_batch(X, y, sample_weight)
         with batch:
@@ -519,8 +536,18 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         -------
         residual : float
             In units of the objective per unit of weight.
+
+        Raises
+        ------
+        ValueError
+            With `batch_norm`, where what is minimised depends on the batches.
         """
         batch, params = self._full_batch(X, y, sample_weight)
+        if batch.spec.normalization == "batch":
+            raise ValueError(
+                "kkt_residual is not defined with batch_norm=True, where training minimises F at the statistics of its "
+                "batches: use layer_norm=True, or look at objective()."
+            )
         with batch:
             return float(batch.kkt_residuals(params).max())
 

@@ -92,6 +92,19 @@ dropout : float or sequence of float, default=0.0
 input_dropout : float, default=0.0
     The same for the inputs.
 
+batch_norm : bool, default=False
+    Whether the sums of each hidden layer are normalised before its activation by mean and variance of
+    the rows of the batch [Ioffe2015]_, weighted by the samples' weights, and then scaled and shifted by a learned
+    number for each unit, which has no penalty. The layers' own intercepts do nothing then, and are 0. At
+    prediction, and where a batch has fewer than two rows of positive weight, running statistics are
+    taken: those of the rows so far, of which a row counts by 0.9 less with each batch after it.
+    ``loss_curve_`` is that at the batches' statistics, except where it is measured at the end of epochs.
+    Not with 'lbfgs'.
+
+layer_norm : bool, default=False
+    The same by mean and variance of each row over the units of the layer [Ba2016]_, while training and at
+    prediction. The intercepts are learned as well.
+
 batch_size : int or 'auto', default='auto'
     Rows in a mini-batch; 'auto' is ``min(200, n_samples)``. Used by 'adam' and 'sgd'.
 
@@ -215,6 +228,19 @@ coefs_ : list of ndarray of shape (fan_in, fan_out)
 intercepts_ : list of ndarray of shape (fan_out,)
     Intercepts of each layer.
 
+norm_scales_ : list of ndarray of shape (n_units,), or None
+    Learned scales of each hidden layer with `batch_norm` or `layer_norm`: a unit's activation is that of
+    ``scale * (z - mean) / sqrt(variance + 1e-5) + shift``, z being its sum.
+
+norm_shifts_ : list of ndarray of shape (n_units,), or None
+    Learned shifts of each hidden layer with `batch_norm` or `layer_norm`.
+
+norm_means_ : list of ndarray of shape (n_units,), or None
+    Running means of each hidden layer with `batch_norm`.
+
+norm_variances_ : list of ndarray of shape (n_units,), or None
+    Running variances of each hidden layer with `batch_norm`.
+
 loss_ : float
     The objective at the end: its last entry in `loss_curve_`.
 
@@ -290,7 +316,10 @@ REFERENCES = """\
    networks", :arxiv:`1607.00485`; Yuan & Lin (2006), :doi:`10.1111/j.1467-9868.2005.00532.x`.
 .. [Simon2013] Simon, Friedman, Hastie & Tibshirani (2013), "A sparse-group lasso", :doi:`10.1080/10618600.2012.681250`.
 .. [Loshchilov2019] Loshchilov & Hutter (2019), "Decoupled weight decay regularization", :arxiv:`1711.05101`.
-.. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`."""
+.. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`.
+.. [Ioffe2015] Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+   covariate shift", :arxiv:`1502.03167`.
+.. [Ba2016] Ba, Kiros & Hinton, "Layer normalization", :arxiv:`1607.06450`."""
 
 
 def shared_docs(**replacements):

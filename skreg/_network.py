@@ -34,6 +34,19 @@ def offsets(layer_units):
     return places, at
 
 
+# Vectors, each with one number a unit, that a normalised hidden layer has after all weights and intercepts.
+N_VECTORS = {None: 0, "layer": 2, "batch": 5}
+
+
+def norm_offsets(layer_units, normalization):
+    """Offset of each hidden layer's vectors, and the number of all parameters."""
+    places, at = [], offsets(layer_units)[1]
+    for width in layer_units[1:-1]:
+        places.append(at)
+        at += N_VECTORS[normalization] * width
+    return places, at
+
+
 def units_of(coefs, intercepts):
     """Units of each layer, inputs first, of weights and intercepts that fit together."""
     shapes = [np.shape(coef) for coef in coefs]
@@ -46,29 +59,33 @@ def units_of(coefs, intercepts):
     return (shapes[0][0], *(shape[1] for shape in shapes))
 
 
-def pack(coefs, intercepts, dtype):
-    """Flat parameter vector of weights and intercepts, layer by layer."""
-    params = aligned_empty(sum(c.size for c in coefs) + sum(b.size for b in intercepts), dtype)
+def _parts(coefs, intercepts, vectors):
+    return [*(part for layer in zip(coefs, intercepts, strict=True) for part in layer), *vectors]
+
+
+def pack(coefs, intercepts, dtype, vectors=()):
+    """Flat parameters: weights and intercepts, layer by layer, then the vectors of normalisation."""
+    parts = _parts(coefs, intercepts, vectors)
+    params = aligned_empty(sum(part.size for part in parts), dtype)
     at = 0
-    for coef, intercept in zip(coefs, intercepts, strict=True):
-        for part in (coef, intercept):
-            params[at : at + part.size] = part.ravel()
-            at += part.size
+    for part in parts:
+        params[at : at + part.size] = part.ravel()
+        at += part.size
     return params
 
 
-def flat(coefs, intercepts):
-    """The flat parameters: where they lie, if weights and intercepts are what `unpack` made, else a copy."""
+def flat(coefs, intercepts, vectors=()):
+    """The flat parameters: where they lie, if all parts are what `unpack` made, else a copy."""
     dtype, owner = coefs[0].dtype, coefs[0].base
-    layers = [part for layer in zip(coefs, intercepts, strict=True) for part in layer]
+    layers = _parts(coefs, intercepts, vectors)
     at = start = coefs[0].__array_interface__["data"][0]
     for part in layers:
         same = part.base is owner and part.dtype == dtype and part.flags.c_contiguous
         if not same or part.__array_interface__["data"][0] != at:
-            return pack(coefs, intercepts, dtype)
+            return pack(coefs, intercepts, dtype, vectors)
         at += part.nbytes
     if type(owner) is not np.ndarray or owner.dtype != np.uint8 or owner.ndim != 1 or not owner.flags.c_contiguous:
-        return pack(coefs, intercepts, dtype)
+        return pack(coefs, intercepts, dtype, vectors)
     start -= owner.__array_interface__["data"][0]
     return owner[start : start + sum(part.nbytes for part in layers)].view(dtype)
 
@@ -81,6 +98,15 @@ def unpack(params, layer_units):
         coefs.append(params[coef:intercept].reshape(fan_in, fan_out))
         intercepts.append(params[intercept : intercept + fan_out])
     return coefs, intercepts
+
+
+def unpack_vectors(params, layer_units, normalization):
+    """Of each hidden layer the list of its vectors, as views of the flat parameters."""
+    starts, _ = norm_offsets(layer_units, normalization)
+    return [
+        [params[start + k * width : start + (k + 1) * width] for k in range(N_VECTORS[normalization])]
+        for start, width in zip(starts, layer_units[1:-1], strict=True)
+    ]
 
 
 def multiplications(layer_units, n_rows):
@@ -106,10 +132,11 @@ def _keeps_clean(spec):
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
-def _stages(spec, dtype, descends):
+def _stages(spec, dtype, descends, forward_only):
     """For each layer ((column of the layout, address of the stage that it names), ...)."""
     from .kernels.activations import activation_code
     from .kernels.activity import activity_stages
+    from .kernels.normalization import normalization_stages
     from .kernels.projections import projection_code
     from .kernels.proximal import prox_code
 
@@ -122,11 +149,15 @@ def _stages(spec, dtype, descends):
         for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
             layer.append((code.PROX, prox_code(prox, dtype)))
             layer.append((code.PROJECTION, projection_code(projection, dtype)))
+    if spec.normalization is not None:
+        addresses = normalization_stages(spec.normalization, descends, forward_only, dtype)
+        for layer in layers[:-1]:
+            layer += zip((code.NORMALIZE, code.DENORMALIZE), addresses, strict=True)
     return tuple(map(tuple, layers))
 
 
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, stages, keeps_clean, capacity, itemsize, sparse, forward_only):
+def _make_layout(layer_units, stages, keeps_clean, normalization, capacity, itemsize, sparse, forward_only):
     """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
@@ -155,6 +186,12 @@ def _make_layout(layer_units, stages, keeps_clean, capacity, itemsize, sparse, f
         if not forward_only and table[layer, code.ACTIVATION] not in (code.IDENTITY, code.RELU):
             table[layer, code.SLOPE] = take(table[layer, code.OUTPUT_STRIDE])
     table[-1, code.OUTPUT] = table[-1, code.DELTA]
+    if normalization is not None:
+        for row, scales in zip(table[:-1], norm_offsets(layer_units, normalization)[0], strict=True):
+            row[code.HAS_STATISTICS], row[code.SCALES] = normalization == "batch", scales
+            row[code.NORMALIZED] = code.NOWHERE if forward_only else take(row[code.OUTPUT_STRIDE])
+            row[code.NORM_SCRATCH] = size
+            size += 4 * row[code.OUTPUT_STRIDE] + _stride(capacity, itemsize)
     return table, int(size)
 
 
@@ -170,16 +207,17 @@ class Workspace:
     panels : ndarray, scratch of the matrix product for each of `n_members` threads
 
     With `forward_only`, every member works on rows of its own: `work` and `row_terms` hold one part for each.
-    Only a workspace that `descends` has the stages that a step of an optimizer needs.
+    Only a workspace that `descends` has the stages that a step of an optimizer needs, and takes the statistics
+    of its batches for batch normalisation; others take the running ones.
     """
 
     def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False):
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        stages, itemsize = _stages(spec, dtype, descends), np.dtype(dtype).itemsize
+        stages, itemsize = _stages(spec, dtype, descends, forward_only), np.dtype(dtype).itemsize
         self.layout, size = _make_layout(
-            spec.layer_units, stages, _keeps_clean(spec), capacity, itemsize, sparse, forward_only
+            spec.layer_units, stages, _keeps_clean(spec), spec.normalization, capacity, itemsize, sparse, forward_only
         )
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
@@ -187,14 +225,16 @@ class Workspace:
         self.panels = aligned_empty(n_members * panel_size(dtype, transposed=not forward_only), dtype)
 
 
-def descent_scratch(layer_units, dtype, sparse, n_members, whole):
+def descent_scratch(layer_units, normalization, dtype, sparse, n_members, whole):
     """(gradients, shared_gradient, squares): scratch of a training step, see kernels/descent.py.
 
     If `whole`, both gradients are the same array, as long as the parameters.
     """
     if whole:
-        places, n_params = offsets(layer_units)
-        gradient, sizes = aligned_empty(n_params, dtype), np.diff([at for layer in places for at in layer] + [n_params])
+        gradient = aligned_empty(norm_offsets(layer_units, normalization)[1], dtype)
+        sizes = [size for fan_in, fan_out in pairwise(layer_units) for size in (fan_in * fan_out, fan_out)]
+        if normalization is not None:
+            sizes += [2 * width for width in layer_units[1:-1]]
         return gradient, gradient, _squares_scratch(sizes)
     from .kernels.matmul import HEIGHT
 

@@ -26,7 +26,8 @@ class Spec:
 
     `activations` has one name for each hidden layer, `penalties` one row for each layer of weights, with
     the columns of `kernels.layout`; the dropout rate of a layer is that of its input. `loss_parameters` are
-    the numbers that the loss needs, see `kernels.losses`.
+    the numbers that the loss needs, see `kernels.losses`. `normalization` of the hidden layers is 'batch',
+    'layer' or None.
     """
 
     layer_units: tuple
@@ -34,6 +35,7 @@ class Spec:
     loss: str
     penalties: np.ndarray
     loss_parameters: tuple = ()
+    normalization: str | None = None
 
     @property
     def n_layers(self):
@@ -165,10 +167,39 @@ def activations_of(activation, n_hidden):
     return tuple([str(name) for name in names])
 
 
-def make_spec(estimator, layer_units, loss, activation=None, numbers=None):
+def normalization_of(estimator, layer_units):
+    """'batch', 'layer' or None, by an estimator's parameters."""
+    wanted = [kind for kind in ("batch", "layer") if getattr(estimator, f"{kind}_norm")]
+    if len(wanted) > 1:
+        raise ValueError("batch_norm=True and layer_norm=True exclude each other: set one of them to False.")
+    if not wanted:
+        return None
+    (kind,), hidden = wanted, layer_units[1:-1]
+    if not hidden:
+        raise ValueError(
+            f"{kind}_norm=True needs a hidden layer, but hidden_layer_sizes is empty: set {kind}_norm=False."
+        )
+    if kind == "batch" and estimator.solver == "lbfgs":
+        raise ValueError(
+            "solver='lbfgs' goes through the rows in blocks and so cannot be used with batch_norm=True: use "
+            "solver='adam' or 'sgd', or layer_norm=True."
+        )
+    if kind == "layer" and min(hidden) == 1:
+        raise ValueError(
+            "layer_norm=True needs at least 2 units in each hidden layer, as one unit alone is always normalised to 0, "
+            f"got hidden_layer_sizes={estimator.hidden_layer_sizes!r}: set layer_norm=False, or add units."
+        )
+    return kind
+
+
+_BY_PARAMETERS = object()
+
+
+def make_spec(estimator, layer_units, loss, activation=None, numbers=None, normalization=_BY_PARAMETERS):
     """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties.
 
-    `numbers` are those that the loss needs; None takes them from the estimator.
+    `activation`, `numbers`, which the loss needs, and `normalization` are those of a fitted network; by default
+    they are taken from the estimator's parameters.
     """
     n_hidden = len(layer_units) - 2
     return Spec(
@@ -177,11 +208,15 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None):
         loss=loss,
         penalties=make_penalties(estimator, layer_units),
         loss_parameters=loss_parameters(estimator, loss) if numbers is None else numbers,
+        normalization=(
+            normalization_of(estimator, layer_units) if normalization is _BY_PARAMETERS else normalization
+        ),
     )
 
 
 @lru_cache(maxsize=256)
-def prediction_spec(layer_units, activation):
+def prediction_spec(layer_units, activation, normalization=None):
     """Specification that is enough for a forward pass; `activation` must be hashable."""
     table = np.zeros((len(layer_units) - 1, code.N_PENALTIES))
-    return Spec(layer_units, activations_of(activation, len(layer_units) - 2), "squared_error", table)
+    activations = activations_of(activation, len(layer_units) - 2)
+    return Spec(layer_units, activations, "squared_error", table, normalization=normalization)

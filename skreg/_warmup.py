@@ -85,9 +85,9 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
-    from .kernels import activations, activity, averaging, clipping, links, losses, projections, proximal
+    from .kernels import activations, activity, averaging, clipping, links, losses, normalization, projections, proximal
 
-    modules = activations, activity, losses, links, proximal, projections, clipping, averaging
+    modules = activations, activity, losses, links, normalization, proximal, projections, clipping, averaging
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 

@@ -117,6 +117,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         activity_l1_ratio=1.0,
         dropout=0.0,
         input_dropout=0.0,
+        batch_norm=False,
+        layer_norm=False,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init=0.001,
@@ -163,6 +165,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.activity_l1_ratio = activity_l1_ratio
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.layer_norm = layer_norm
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init

@@ -1,5 +1,6 @@
 """What several test files need: random problems, and the kernels called as `reference.py` is called."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -112,8 +113,8 @@ def draw_params(layer_units, seed=0):
     return coefs, [rng.uniform(0.1, 0.5, n) * rng.choice([-1, 1], n) for n in layer_units[1:]]
 
 
-def make_flat(coefs, intercepts, dtype=np.float64):
-    return pack(coefs, intercepts, dtype)
+def make_flat(coefs, intercepts, dtype=np.float64, vectors=()):
+    return pack(coefs, intercepts, dtype, vectors)
 
 
 def layer_units(coefs):
@@ -144,10 +145,10 @@ class KernelRun:
     """
 
     def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
-                 clip_norm=None, dtype=np.float64):  # fmt: skip
+                 clip_norm=None, dtype=np.float64, normalization=None, vectors=()):  # fmt: skip
         self.units = layer_units(coefs)
         self.learning_rate = rates["learning_rate"]
-        self.params = pack(coefs, intercepts, dtype)
+        self.params = pack(coefs, intercepts, dtype, vectors)
         options = StochasticOptions(
             solver="adam" if optimizer == "adam" else "sgd", nesterovs_momentum=optimizer == "nesterov",
             batch_size=batch_size, shuffle=shuffled, learning_rate="constant", learning_rate_init=self.learning_rate,
@@ -156,7 +157,7 @@ class KernelRun:
         )  # fmt: skip
         self.state = OptimizerState.start(options, self.params)
         dataset = Dataset.make(X.astype(dtype), y.astype(dtype), weights)
-        spec = make_kernel_spec(network, self.units)
+        spec = replace(make_kernel_spec(network, self.units), normalization=normalization)
         averages = WeightAverage(options, self.state, self.params)
         team = Team(n_multiplications=0)
         self._epochs = _Epochs(spec, options, dataset, self.params, self.state, seed, team, averages)

@@ -198,6 +198,8 @@ BAD = {
     "activity_l1_ratio": HIDDEN_SHARES,
     "dropout": [*HIDDEN_SHARES, 1, 1.0, [0, 1.0]],
     "input_dropout": RATES,
+    "batch_norm": FLAGS,
+    "layer_norm": FLAGS,
     "batch_size": [*COUNTS, "all"],
     "learning_rate": ["fast", None, 0.1],
     "learning_rate_end": NON_NEGATIVE,
@@ -329,6 +331,26 @@ CONTRADICTIONS = {
         {"weight_decay": 10.0, "learning_rate_init": 0.1},
         ["weight_decay=10.0", "learning_rate_init=0.1", "weight_decay * learning_rate_init must be < 1"],
     ),
+    "both normalisations": (
+        {"batch_norm": True, "layer_norm": True},
+        ["batch_norm=True and layer_norm=True exclude each other", "set one of them to False"],
+    ),
+    "batch norm with lbfgs": (
+        {"solver": "lbfgs", "batch_norm": True},
+        ["solver='lbfgs'", "batch_norm=True", "use solver='adam' or 'sgd', or layer_norm=True"],
+    ),
+    "batch norm without hidden layers": (
+        {"hidden_layer_sizes": (), "batch_norm": True},
+        ["batch_norm=True needs a hidden layer", "hidden_layer_sizes is empty", "set batch_norm=False"],
+    ),
+    "layer norm without hidden layers": (
+        {"hidden_layer_sizes": (), "layer_norm": True},
+        ["layer_norm=True needs a hidden layer", "hidden_layer_sizes is empty", "set layer_norm=False"],
+    ),
+    "layer norm of one unit": (
+        {"hidden_layer_sizes": (5, 1), "layer_norm": True},
+        ["layer_norm=True needs at least 2 units", "got hidden_layer_sizes=(5, 1)", "set layer_norm=False"],
+    ),
     "early stopping without validation data": (
         {"early_stopping": True, "validation_fraction": 0.0},
         ["early_stopping=True", "X_val", "validation_fraction > 0"],
@@ -386,6 +408,8 @@ GOOD = {
     "activity_l1_ratio": [0, 1],
     "dropout": [0, 0.999, np.nextafter(1.0, 0.0), [0.0, 0.5]],
     "input_dropout": [0, 0.5],
+    "batch_norm": [True, np.True_],
+    "layer_norm": [True, np.True_],
     "batch_size": [1, 7, 30, np.int32(4), "auto"],
     "learning_rate": ["constant", "invscaling", "adaptive"],
     "clip_norm": [None, 1, 1e-300, 1e300],
@@ -650,6 +674,8 @@ def test_the_state_is_arrays_and_plain_python(cls):
         {"alpha": [1.0]},
         {"dropout": 0.5, "solver": "lbfgs"},
         {"penalty": "nonsense"},
+        {"batch_norm": True},
+        {"layer_norm": True},
     ],
     ids=repr,
 )

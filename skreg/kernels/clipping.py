@@ -13,8 +13,8 @@ import numpy as np
 from numba import int64 as INDEX
 
 from ._jit import helper
-from .layout import COEF, COEF_L2, FAN_OUT, INTERCEPT, INTERCEPT_L2, N_LAYOUT, N_PENALTIES
-from .stages import Stage, array_at
+from .layout import COEF, COEF_L2, FAN_OUT, INTERCEPT, INTERCEPT_L2, N_LAYOUT, N_PENALTIES, NORMALIZE, SCALES
+from .stages import NO_ADDRESS, Stage, array_at
 from .views import part
 
 BLOCK = 1024  # parameters whose squares one member sums, whatever the number of members
@@ -33,7 +33,8 @@ def _sum_of_squares(params, gradient, l2):
 
 
 def _squares(params, gradient, layout, penalties, n_layers, squares, member, n_members, fraction):
-    """Fill a member's elements of `squares`, one for each block of each layer's weights and of its intercepts.
+    """Fill a member's elements of `squares`, one for each block of each layer's weights, of its intercepts, and of
+    what normalises it.
 
     The first four and `squares` are addresses, `fraction` is the share of a full batch.
     """
@@ -42,12 +43,14 @@ def _squares(params, gradient, layout, penalties, n_layers, squares, member, n_m
     n_blocks = 0
     for layer in range(n_layers):
         row, strength = layer * N_LAYOUT, layer * N_PENALTIES
-        places = table[row + COEF], table[row + INTERCEPT], table[row + INTERCEPT] + table[row + FAN_OUT]
-        l2s = strengths[strength + COEF_L2], strengths[strength + INTERCEPT_L2]
-        for kind in range(2):
-            for start in range(places[kind], places[kind + 1], BLOCK):
+        width = table[row + FAN_OUT]
+        places = table[row + COEF], table[row + INTERCEPT], table[row + SCALES]
+        ends = places[1], places[1] + width, places[2] + 2 * width
+        l2s = strengths[strength + COEF_L2], strengths[strength + INTERCEPT_L2], 0.0
+        for kind in range(2 if table[row + NORMALIZE] == NO_ADDRESS else 3):
+            for start in range(places[kind], ends[kind], BLOCK):
                 if n_blocks % n_members == member:
-                    count = min(BLOCK, places[kind + 1] - start)
+                    count = min(BLOCK, ends[kind] - start)
                     w = part(array_at(params, start + count, NUMBER), start, count)
                     g = part(array_at(gradient, start + count, NUMBER), start, count)
                     sums = array_at(squares, n_blocks + 1, np.float64)

@@ -29,13 +29,18 @@ from .layout import (
     EPSILON,
     FAN_IN,
     FAN_OUT,
+    HAS_STATISTICS,
     INTERCEPT,
     INTERCEPT_L1,
     INTERCEPT_L2,
     N_LAYOUT,
     N_PENALTIES,
+    NORM_SCRATCH,
+    NORMALIZE,
+    OUTPUT_STRIDE,
     PROJECTION,
     PROX,
+    SCALES,
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
@@ -43,7 +48,7 @@ from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, call_stage
 from .team import share, wait
-from .views import part
+from .views import part, set_zero
 
 _GRANULE = 16  # parameters that one member has, lest two write to a cache line
 
@@ -98,6 +103,22 @@ def _project(params, layout, penalties, panel, member, n_members, arrivals, n_me
     return n_met
 
 
+@helper
+def _normalization(what, layer, first, last, optimizer, rates, step, reach, fraction, factor, params, state, layout,
+                   work, gradient):  # fmt: skip
+    """Units first:last of a layer's scales and shifts, whose gradients are in the workspace already."""
+    fan_out, stride = layout[layer, FAN_OUT], layout[layer, OUTPUT_STRIDE]
+    for vector in range(2):
+        place = layout[layer, SCALES] + vector * fan_out + first
+        source = layout[layer, NORM_SCRATCH] + vector * stride + first
+        if what == _STORE:
+            for j in range(last - first):
+                gradient[place + j] = work[source + j]
+        else:
+            _move(optimizer, rates, step, reach, fraction, factor, 0.0, 0.0, params, state, place, last - first, work,
+                  source)  # fmt: skip
+
+
 @outlined
 def _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, learning_rate, step,
             reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals,
@@ -132,7 +153,13 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
         place = 0 if what == _BOTH else intercept + first
         if stores:
             gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, place, SET)
-        if what != _STORE:
+        if layout[layer, NORMALIZE] != NO_ADDRESS:
+            _normalization(what, layer, first, last, optimizer, rates, step, reach, fraction, factor, params, state,
+                           layout, work, gradient)  # fmt: skip
+        if layout[layer, HAS_STATISTICS]:  # the means take the intercepts away
+            if stores:
+                set_zero(part(gradient, place, last - first))
+        elif what != _STORE:
             _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, INTERCEPT_L1],
                   penalties[layer, INTERCEPT_L2], params, state, intercept + first, last - first, gradient,
                   place)  # fmt: skip

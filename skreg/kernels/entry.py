@@ -7,7 +7,7 @@ data, indices, indptr : CSR X (empty if dense)
 y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
-params : flat weights and intercepts; layout, penalties : see layout.py
+params : flat weights and intercepts, then those of normalisation; layout, penalties : see layout.py
 loss, link : addresses of their stages, see stages.py
 loss_parameters : float64 numbers that the loss needs, see losses.py; may be empty
 work : scratch; the layout's buffers hold as many rows as a batch or block
@@ -92,12 +92,13 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
         for start in range(0, n_samples, batch_size):
             rows = part(order, start, min(batch_size, n_samples - start))
             begin, end = share(len(rows), ROWS, member, n_members)
-            forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
-                    step, work, panel)  # fmt: skip
+            n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
+                            step, work, panel, weights, scale, member, n_members, arrivals, n_met)  # fmt: skip
             activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-            deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
+            n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
+                           member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
                 total_loss += _total(row_loss, len(rows))
@@ -143,7 +144,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
         n_rows = min(block_size, len(order) - start)
         rows = part(order, start, n_rows)
         forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, 0, 0, work,
-                panel)  # fmt: skip
+                panel, weights, 0.0, 0, 1, arrivals, 0)  # fmt: skip
         if len(prediction) > 0 and link != NO_ADDRESS:
             call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
                               address_of(prediction, start * n_columns), n_columns))  # fmt: skip
@@ -180,12 +181,13 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
     for start in range(0, len(order), block_size):
         rows = part(order, start, min(block_size, len(order) - start))
         begin, end = share(len(rows), ROWS, member, n_members)
-        forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
-                work, panel)  # fmt: skip
+        n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
+                        work, panel, weights, 0.0, member, n_members, arrivals, n_met)  # fmt: skip
         activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-        deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel)
+        n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel, member,
+                       n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)
         if member == 0:

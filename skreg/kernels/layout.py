@@ -20,7 +20,12 @@ SLOPE = 10  # derivatives of the activations, strided as the output, or NOWHERE
 PROX = 11  # address of the stage that finishes rows of weights that an optimizer has moved, or 0; see descent.py
 ACTIVITY_VALUE, ACTIVITY_GRADIENT = 12, 13  # addresses of stages where its output is penalised, else 0
 PROJECTION = 14  # address of the stage that holds down the norms of columns of weights, or 0
-N_LAYOUT = 15
+# Of a layer that is normalised, see normalization.py:
+NORMALIZE, DENORMALIZE = 15, 16  # addresses of its stages, forward and back, or 0
+HAS_STATISTICS = 17  # whether it keeps running statistics: its intercepts then do nothing, and stay as they are
+SCALES = 18  # in the parameters: scales, shifts; running means, variances and their weights
+NORMALIZED, NORM_SCRATCH = 19, 20  # values before scale and shift, strided as the output; scratch of the stages
+N_LAYOUT = 21
 
 NOWHERE = -1
 

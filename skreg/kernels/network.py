@@ -27,14 +27,18 @@ from .layout import (
     INPUT,
     INPUT_STRIDE,
     INTERCEPT,
+    NORM_SCRATCH,
+    NORMALIZE,
     NOWHERE,
     OUTPUT,
     OUTPUT_STRIDE,
     RELU,
+    SCALES,
     SLOPE,
 )
 from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
+from .normalization import denormalize, normalize
 from .random import combine, drop_threshold, dropout_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
@@ -114,8 +118,12 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, work, start, stride
 
 @outlined
 def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed, step, work,
-            panel):  # fmt: skip
-    """Fill the workspace with the activations of every layer; those of the last are the raw predictions."""
+            panel, weights, batch_share, member, n_members, arrivals, n_met):  # fmt: skip
+    """Fill the workspace with the activations of every layer; those of the last are the raw predictions.
+
+    Returns the number of meetings so far: batch normalisation, which takes the rows' weights and what one
+    of them is of a full batch, has some.
+    """
     n_layers, m = layout.shape[0], end - begin
     for layer in range(n_layers):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
@@ -125,9 +133,11 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         rate = penalties[layer, DROPOUT]
         key = dropout_key(seed, step, layer)
         activation = layout[layer, ACTIVATION]
+        is_normalized = layout[layer, NORMALIZE] != NO_ADDRESS
+        rectified = activation == RELU and not is_normalized
         if layer == 0 and len(indptr) > 0:
             _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, part(params, coef, intercept - coef),
-                            part(params, intercept, fan_out), activation == RELU, work, output, stride,
+                            part(params, intercept, fan_out), rectified, work, output, stride,
                             fan_out)  # fmt: skip
         else:
             if layer == 0:
@@ -138,13 +148,17 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
                     scale_row_by_mask(part(work, before + i * before_stride, fan_in),
                                       part(work, source + i * source_stride, fan_in), key, i, rate)  # fmt: skip
             product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT, work,
-                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept, activation == RELU,
-                    NONE, work.dtype.type(1))  # fmt: skip
+                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept, rectified, NONE,
+                    work.dtype.type(1))  # fmt: skip
+        if is_normalized:
+            n_met = normalize(layer, weights, rows, begin, end, params, layout, work, batch_share, member, n_members,
+                              arrivals, n_met)  # fmt: skip
         if activation not in (IDENTITY, RELU):
             slope = layout[layer, SLOPE]
             slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
             call_stage(activation, (address_of(work, output + begin * stride), slopes, stride * work.itemsize, m,
                                     fan_out))  # fmt: skip
+    return n_met
 
 
 @helper
@@ -222,10 +236,18 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
 
 
 @helper
-def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel):
-    """The deltas of all hidden layers, from that of the last one, which `loss_of_rows` leaves there."""
+def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel, member, n_members,
+           arrivals, n_met):  # fmt: skip
+    """The deltas of all hidden layers, from that of the last one, which `loss_of_rows` leaves there.
+
+    Returns the number of meetings so far.
+    """
     for layer in range(layout.shape[0] - 1, 0, -1):
         _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
+        if layout[layer - 1, NORMALIZE] != NO_ADDRESS:
+            n_met = denormalize(layer - 1, weights, rows, begin, end, params, layout, work, member, n_members, arrivals,
+                                n_met)  # fmt: skip
+    return n_met
 
 
 @outlined
@@ -265,6 +287,16 @@ def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, w
 
 
 @helper
+def _add_gradient_of_normalization(layer, first, last, layout, work, gradient):
+    """Add that of scales and shifts first:last."""
+    for vector in range(2):
+        to = layout[layer, SCALES] + vector * layout[layer, FAN_OUT]
+        source = layout[layer, NORM_SCRATCH] + vector * layout[layer, OUTPUT_STRIDE]
+        for j in range(first, last):
+            gradient[to + j] += work[source + j]
+
+
+@helper
 def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members):
     """Add a member's part of the gradient of loss and activity penalty, without dropout, from all deltas."""
     n_rows = len(rows)
@@ -279,3 +311,5 @@ def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, me
             gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, coef + begin * fan_out, ADD)
         first, last = share(fan_out, 1, member, n_members)
         gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, intercept + first, ADD)
+        if layout[layer, NORMALIZE] != NO_ADDRESS:
+            _add_gradient_of_normalization(layer, first, last, layout, work, gradient)

@@ -12,7 +12,10 @@ from .layout import (
     INTERCEPT,
     INTERCEPT_L1,
     INTERCEPT_L2,
+    NORMALIZE,
+    SCALES,
 )
+from .stages import NO_ADDRESS
 from .views import part
 
 
@@ -53,6 +56,8 @@ def all_penalties(params, layout, penalties):
         if penalties[layer, COEF_GROUP] > 0:
             coefs += penalties[layer, COEF_GROUP] * _norms_of_rows(weights, layout[layer, FAN_OUT])
         intercepts += penalty_value(biases, penalties[layer, INTERCEPT_L1], penalties[layer, INTERCEPT_L2])
+        if layout[layer, NORMALIZE] != NO_ADDRESS:  # not penalised, but to be finite
+            coefs += penalty_value(part(params, layout[layer, SCALES], 2 * layout[layer, FAN_OUT]), 0.0, 0.0)
     return coefs, intercepts
 
 

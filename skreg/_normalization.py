@@ -1,0 +1,48 @@
+"""What a normalised network has beside weights and intercepts: fitted attributes <-> the flat parameters."""
+
+import numpy as np
+
+from ._network import N_VECTORS
+
+# In the order in which they lie in the flat parameters, and what they are at first.
+_INITIAL = {"norm_scales_": 1.0, "norm_shifts_": 0.0, "norm_means_": 0.0, "norm_variances_": 1.0, "_norm_masses": 0.0}
+
+
+def _names(normalization):
+    return list(_INITIAL)[: N_VECTORS[normalization]]
+
+
+def normalization_of(estimator):
+    """'batch', 'layer' or None: what the fitted network has."""
+    return getattr(estimator, "_fitted_normalization", None)
+
+
+def start_normalization(estimator, spec, dtype):
+    """Give a network that is fitted anew its first scales, shifts and statistics; None where it needs none."""
+    names = _names(spec.normalization)
+    for name, value in _INITIAL.items():
+        vectors = [np.full(width, value, dtype) for width in spec.layer_units[1:-1]]
+        setattr(estimator, name, vectors if name in names else None)
+    estimator._fitted_normalization = spec.normalization
+
+
+def vectors_of(estimator, layer_units):
+    """The vectors of all hidden layers, one layer after the other."""
+    names = _names(normalization_of(estimator))
+    if not names:
+        return []
+    lists = [getattr(estimator, name) for name in names]
+    expected = [(width,) for width in layer_units[1:-1]]
+    for name, vectors in zip(names, lists, strict=True):
+        if [np.shape(vector) for vector in vectors] != expected:
+            raise ValueError(
+                f"{name} does not fit coefs_: its shapes are {[np.shape(vector) for vector in vectors]}, those of the "
+                f"hidden layers {expected}."
+            )
+    return [vector for layer in zip(*lists, strict=True) for vector in layer]
+
+
+def keep_vectors(estimator, layers):
+    """Make attributes of the lists of vectors that each hidden layer has."""
+    for name, vectors in zip(_names(normalization_of(estimator)), zip(*layers, strict=True), strict=False):
+        setattr(estimator, name, list(vectors))
