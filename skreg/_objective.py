@@ -12,6 +12,7 @@ import numpy as np
 from ._data import N_ROWS_CAST, Dataset
 from ._distinct import distinct_rows
 from ._evaluate import BLOCK, penalty_terms
+from ._kinks import kinked_residuals, smoothed
 from ._network import Workspace, aligned_empty, multiplications
 from ._nonsmooth import NonSmooth, spread
 from ._team import Team
@@ -53,8 +54,8 @@ class FullBatch:
     ----------
     nonsmooth : NonSmooth
         What F has beside its smooth part.
-    l1 : ndarray of shape (n_params,)
-        Strength of each parameter's l1 term.
+    l1, l2 : ndarray of shape (n_params,)
+        Strengths of each parameter's l1 and l2 terms.
     rows : ndarray of int
         Distinct rows that F sums over.
     row_weights : ndarray of shape (n_samples,)
@@ -65,7 +66,7 @@ class FullBatch:
         self.spec = spec.without_dropout()
         self.nonsmooth = NonSmooth.of(spec)
         self.l1 = self.nonsmooth.l1
-        self._l2 = spread(spec, code.COEF_L2, code.INTERCEPT_L2)
+        self.l2 = spread(spec, code.COEF_L2, code.INTERCEPT_L2)
         self.rows, weights = distinct_rows(dataset.X, dataset.y, dataset.sample_weight)
         self.row_weights = np.zeros(dataset.n_samples)
         self.row_weights[self.rows] = weights
@@ -84,12 +85,24 @@ class FullBatch:
     def __exit__(self, *error):
         self._team.__exit__(*error)
 
-    def data_terms(self, params):
+    @property
+    def has_kinks(self):
+        """Whether F is a sum of kinks and of l2 terms: a linear model whose loss is linear on both sides of y."""
+        return self.spec.is_linear and not self.spec.is_smooth and self.nonsmooth.is_l1
+
+    def smooth_kinks(self):
+        """From now on the loss is one that has a gradient everywhere, see `_kinks.smoothed`."""
+        self.spec = self._smoothed_spec()
+
+    def _smoothed_spec(self):
+        return smoothed(self.spec, self._dataset.y[self.rows], self.row_weights[self.rows])
+
+    def data_terms(self, params, spec=None):
         """(mean loss, mean activity penalty, gradient of their sum)."""
         from .kernels.entry import loss_gradient
         from .kernels.losses import loss_stage
 
-        workspace, spec, n_rows = self._workspace, self.spec, len(self.rows)
+        workspace, spec, n_rows = self._workspace, spec or self.spec, len(self.rows)
         flat = aligned_empty(len(params), np.float64)
         flat[:] = params
         gradient = aligned_empty(len(params), np.float64)
@@ -111,10 +124,10 @@ class FullBatch:
             block = self._dataset.take(self.rows[start : start + N_ROWS_CAST], np.dtype(np.float64))
             yield block.arguments(), np.arange(block.n_samples)
 
-    def smooth(self, params):
-        """Value and gradient of F without its terms with kinks on weights and intercepts."""
-        loss, activity, gradient = self.data_terms(params)
-        pull = self._l2 * params
+    def smooth(self, params, spec=None):
+        """Value and gradient of F without its terms with kinks on weights and intercepts, with the loss of `spec`."""
+        loss, activity, gradient = self.data_terms(params, spec)
+        pull = self.l2 * params
         gradient += pull
         return loss + activity + 0.5 * float(pull @ params), gradient
 
@@ -123,6 +136,11 @@ class FullBatch:
         return Objective.of_terms(loss, *penalty_terms(self.spec, params), activity)
 
     def kkt_residuals(self, params):
-        """For each parameter the distance of minus the smooth gradient to the subdifferential of the rest."""
-        _, gradient = self.smooth(params)
+        """For each parameter the distance of minus the smooth gradient to the subdifferential of the rest.
+
+        Kinks of the loss are a part of the rest where the model `has_kinks`, else they are smoothed.
+        """
+        if self.has_kinks:
+            return kinked_residuals(self.spec, self.l1, self.l2, self._dataset, self.rows, params)
+        _, gradient = self.smooth(params, self._smoothed_spec())
         return np.abs(self.nonsmooth.smallest_subgradient(params, gradient))

@@ -36,6 +36,12 @@ loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamm
       PoissonRegressor, GammaRegressor and TweedieRegressor. They need ``y >= 0``, ``y > 0``, and
       for the last: any y for ``power <= 0``, ``y >= 0`` below 2, ``y > 0`` from 2 on.
 
+    'adam' and 'sgd' go by subgradients of 'absolute_error' and 'quantile', which have a kink; 'lbfgs'
+    solves their linear models exactly, by an interior-point method (Portnoy & Koenker 1997,
+    :doi:`10.1214/ss/1030037960`), up to 4,000 inputs. In networks, and with group
+    penalties or `positive`, it smooths the kinks: within ``width = 0.02 * mean |y - median|`` of y the
+    loss is quadratic, which lowers F by at most ``width / 2`` for each output.
+
 delta : float, default=1.0
     Where 'huber' goes over from squared to absolute, > 0, in units of y.
 

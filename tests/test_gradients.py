@@ -217,7 +217,7 @@ def break_sign_of_all(batch, gradient):
 
 def break_l2(batch, gradient):
     """As if the l2 term were alpha |W|^2 instead of alpha / 2 |W|^2."""
-    gradient += batch._l2
+    gradient += batch.l2
 
 
 def break_scale(batch, gradient):
@@ -239,6 +239,6 @@ def test_the_checker_notices_a_wrong_gradient(broken, activation):
 def test_the_checker_notices_a_wrong_objective():
     batch, params = draw_smooth_problem("tanh", "multinomial", "two hidden layers", True)
     gradient = batch.smooth(params)[1]
-    batch._l2 = batch._l2 * 1.001
+    batch.l2 = batch.l2 * 1.001
     with pytest.raises(AssertionError):
         assert_is_gradient(gradient, lambda w: batch.smooth(w)[0], params)

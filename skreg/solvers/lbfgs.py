@@ -4,12 +4,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._blas import single_blas_thread
-from .._evaluate import penalty_terms
+from .._evaluate import evaluate, penalty_terms
 from .._interrupt import DeferredInterrupt
 from .._objective import FullBatch
 from .._warn import warn
 from ..exceptions import DivergenceError
-from . import proximal_newton, quasi_newton
+from . import interior_point, proximal_newton, quasi_newton
 from .linear import is_within, make_variables, polish, set_tiny_to_zero
 
 # Relative change of F, in units of `tol`, that counts as standing still: 2.2e-9 at the default tol.
@@ -22,9 +22,12 @@ _CONVERGED, _STALLED, _OUT_OF_ITERATIONS, _OUT_OF_EVALUATIONS, _STUCK = range(5)
 class _Run:
     """One minimisation: keeps the last whole iteration and the curves, and knows when to stop."""
 
-    def __init__(self, spec, objective, variables, monitor, params, *, max_iter, max_fun, tol, n_iter_no_change):
+    def __init__(
+        self, spec, dataset, objective, variables, monitor, params, *, max_iter, max_fun, tol, n_iter_no_change
+    ):
         self.interrupt = DeferredInterrupt()
-        self.spec, self.objective, self.variables, self.monitor = spec, objective, variables, monitor
+        self.spec, self.dataset, self.objective = spec, dataset, objective
+        self.variables, self.monitor = variables, monitor
         self.max_iter, self.max_fun, self.n_iter_no_change = max_iter, max_fun, n_iter_no_change
         self.tolerance = variables.tolerance
         self.standstill = -np.inf if spec.is_linear else _STANDSTILL * tol
@@ -48,7 +51,7 @@ class _Run:
 
     def minimise(self):
         """Iterate until there is a reason to stop, and return it."""
-        iterates = self._descend(self.variables.of(self.accepted))
+        iterates = self.iterates()
         start = next(iterates)
         if not np.isfinite(start.residual + start.value):
             raise DivergenceError(1, None)
@@ -65,21 +68,30 @@ class _Run:
             self.record(start.value, self.accepted, 0)
         return _STUCK
 
-    def _descend(self, x):
-        nonsmooth = self.objective.nonsmooth.in_units(self.variables.units)
+    def iterates(self):
+        """Generator of iterates, the start included."""
+        if self.objective.has_kinks:
+            return interior_point.descend(self.objective, self.dataset, self.accepted, self.look)
+        nonsmooth, x = self.objective.nonsmooth.in_units(self.variables.units), self.variables.of(self.accepted)
         if nonsmooth.is_l1:
             return quasi_newton.descend(self.evaluate, x, nonsmooth.l1)
         return proximal_newton.descend(self.evaluate, x, nonsmooth)
 
-    def evaluate(self, x):
-        """Smooth part of F and its gradient, in the variables."""
+    def look(self):
+        """Before each evaluation: count it, and see whether there was an interrupt."""
         self.interrupt.check()
         self.n_evaluations += 1
+
+    def evaluate(self, x):
+        """Smooth part of F and its gradient, in the variables."""
+        self.look()
         return self.variables.smooth(self.objective, x)
 
     def record(self, value, params, n_iter):
         """Record an iteration; only then is it the one that an interrupt returns to."""
         monitor = self.monitor
+        if self.objective.spec.is_smooth != self.spec.is_smooth:  # what is minimised is not F itself
+            value = sum(evaluate(self.spec, params, self.dataset)) + sum(penalty_terms(self.spec, params))
         penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
         monitor.record(self.spec, params, n_iter, value, penalty)
         self.kept = params, n_iter, monitor.history.snapshot()
@@ -112,9 +124,11 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
     """
     dataset = dataset.compact()
     objective = FullBatch(spec, dataset)
-    variables = make_variables(spec, dataset, tol, objective)
+    if not (objective.has_kinks and interior_point.is_affordable(spec)):
+        objective.smooth_kinks()
+    variables = make_variables(objective.spec, dataset, tol, objective)
     run = _Run(
-        spec, objective, variables, monitor, params, max_iter=max_iter, max_fun=max_fun, tol=tol,
+        spec, dataset, objective, variables, monitor, params, max_iter=max_iter, max_fun=max_fun, tol=tol,
         n_iter_no_change=n_iter_no_change,
     )  # fmt: skip
     interrupted, complaint = False, None
@@ -138,14 +152,14 @@ def fit_lbfgs(spec, dataset, params, monitor, *, max_iter, max_fun, tol, n_iter_
 def _finish(run, reason):
     """The solution, with the digits and zeros that the minimiser left out."""
     params = run.accepted
-    if run.spec.is_linear and reason not in (_OUT_OF_ITERATIONS, _OUT_OF_EVALUATIONS):
+    if run.spec.is_linear and run.objective.spec.is_smooth and reason not in (_OUT_OF_ITERATIONS, _OUT_OF_EVALUATIONS):
         params = polish(run.objective, run.variables, params)
     return set_tiny_to_zero(run.objective, params, run.variables.tolerances)
 
 
 def _complaint(run, reason, params):
     """Why the minimiser ended before it converged, and what to do; or None."""
-    if reason == _STALLED:
+    if reason == _STALLED or (reason == _CONVERGED and not run.objective.spec.is_smooth):
         return None
     if reason in (_OUT_OF_ITERATIONS, _OUT_OF_EVALUATIONS):
         n_evaluations = f"{run.n_evaluations} evaluations (max_fun)"

@@ -46,7 +46,7 @@ def _columns(X, rows, weights, centred):
 
 def _size_of_residuals(spec, y, weights):
     """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
-    if OUT_ACTIVATIONS[spec.loss] in ("logistic", "softmax") or not spec.is_smooth:
+    if OUT_ACTIVATIONS[spec.loss] in ("logistic", "softmax") or spec.loss in ("absolute_error", "quantile"):
         return 1.0
     y = y.astype(np.float64)
     mean = np.average(y, axis=0, weights=weights)
@@ -122,6 +122,8 @@ def make_variables(spec, dataset, tol, objective):
     n_params = len(objective.l1)
     if not spec.is_linear:
         return Variables(None, None, np.full(n_params, tol))
+    if not spec.is_smooth:
+        return Variables(None, None, np.full(n_params, min(tol, LINEAR_TOL)))
     n_outputs = spec.layer_units[-1]
     centred = not spec.penalties[0, [code.INTERCEPT_L1, code.INTERCEPT_L2]].any()
     means, sizes = _columns(dataset.X, objective.rows, objective.row_weights, centred)
