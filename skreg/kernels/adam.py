@@ -18,6 +18,11 @@ from .simd import Vectors, element, emit_prefetch, ir, lanes_of
 _BYTES_AHEAD = 2048
 
 
+def _emit_length(vec, second, step, epsilon):
+    """step / (sqrt(second) + epsilon)."""
+    return vec.builder.fmul(step, vec.inverse(vec.builder.fadd(vec.root(second), epsilon)))
+
+
 def _emit_step(vec, w, gradient, first, second, constants):
     """(weights, first moments, second moments) after a step."""
     l2, step, threshold, beta_1, rest_1, beta_2, rest_2, epsilon = constants
@@ -25,7 +30,7 @@ def _emit_step(vec, w, gradient, first, second, constants):
     g = vec.fma(l2, w, gradient)
     first = vec.fma(rest_1, g, builder.fmul(beta_1, first))
     second = vec.fma(rest_2, builder.fmul(g, g), builder.fmul(beta_2, second))
-    length = builder.fmul(step, vec.inverse(builder.fadd(vec.root(second), epsilon)))
+    length = _emit_length(vec, second, step, epsilon)
     w = builder.fsub(w, builder.fmul(length, first))
     # Soft threshold: a weight within it becomes an exact zero, a NaN stays one.
     reach = builder.fmul(length, threshold)
@@ -79,3 +84,35 @@ def adam(w, gradient, first, second, l2, step, threshold, beta_1, rest_1, beta_2
     if n_whole < n:
         _part_of_block(w, gradient, first, second, n_whole, n - n_whole, l2, step, threshold, beta_1, rest_1, beta_2,
                        rest_2, epsilon)  # fmt: skip
+
+
+def _make_lengths(whole):
+    """Intrinsic: the lengths of the steps of one vector of parameters, or of its first `count`."""
+
+    @intrinsic
+    def lengths(context, second, to, at, count, step, epsilon):
+        def emit(ctx, builder, signature, args):
+            vec = Vectors(builder, signature.args[0].dtype)
+            mask = None if whole else vec.first_lanes(args[3])
+            source, target = (element(ctx, builder, signature, args, array, args[2]) for array in range(2))
+            step, epsilon = vec.broadcast(args[4]), vec.broadcast(args[5])
+            vec.store(_emit_length(vec, vec.load(source, mask), step, epsilon), target, mask)
+            return ctx.get_dummy_value()
+
+        return types.void(second, to, types.intp, types.intp, second.dtype, second.dtype), emit
+
+    return lengths
+
+
+_whole_lengths, _part_of_lengths = _make_lengths(True), _make_lengths(False)
+
+
+@uniform
+def step_lengths(second, to, step, epsilon):
+    """Lengths of Adam's steps of the parameters with these second moments, for proximal steps that come later."""
+    n, lanes = len(second), lanes_of(second)
+    n_whole = n // lanes * lanes
+    for at in range(0, n_whole, lanes):
+        _whole_lengths(second, to, at, lanes, step, epsilon)
+    if n_whole < n:
+        _part_of_lengths(second, to, n_whole, n - n_whole, step, epsilon)

@@ -19,9 +19,12 @@ import math
 import numpy as np
 
 from ._jit import helper
+from .adam import step_lengths
 from .elementary import maximum
 from .layout import ADAM, COEF, COEF_GROUP, FAN_OUT, N_LAYOUT, N_PENALTIES, POSITIVE
+from .penalties import soft_threshold
 from .stages import NO_ADDRESS, Stage, array_at
+from .views import part
 
 NUMBER = None  # what a stage makes of the template
 
@@ -48,14 +51,17 @@ def clip_negative(w):
 
 @helper
 def _moments(w, a, scale):
-    """(sum of squares, their sum times a) of scale * w."""
+    """(sum of squares, their sum times a, that times a^2) of scale * w, and the sum of all a^2."""
     kind = w.dtype.type
-    squares, products = kind(0), kind(0)
+    squares, first, second, lengths = kind(0), kind(0), kind(0), kind(0)
     for k in range(len(w)):
         value = scale * w[k]
-        squares += value * value
-        products += value * value * a[k]
-    return squares, products
+        square = value * value
+        squares += square
+        first += square * a[k]
+        second += square * a[k] * a[k]
+        lengths += a[k] * a[k]
+    return squares, first, second, lengths
 
 
 @helper
@@ -84,11 +90,19 @@ def _has_root(w, a, scale):
 
 
 @helper
-def _root(w, a, scale, squares, products, tolerance):
+def _root(w, a, scale, moments, tolerance):
     """rho, or 0 where there is none."""
     kind = w.dtype.type
     one = kind(1)
-    rho = kind(math.sqrt(squares)) - products / squares
+    squares, first, second, lengths = moments
+    norm, inverse = kind(math.sqrt(squares)), one / squares
+    mean = first * inverse
+    rho = norm - mean
+    variance = max(second * inverse - mean * mean, kind(0)) * inverse
+    # Where all a_k are much smaller than |w|, 2 max(a) variance is what the next term would change, in units of rho;
+    # of that, w feels no more than the share max(a) / |w|.
+    if lengths < squares * kind(1e-3) and lengths * variance < tolerance * tolerance * squares * kind(0.1):
+        return rho + kind(1.5) * variance * norm
     if not rho > kind(0):
         if not _has_root(w, a, scale):
             return kind(0)
@@ -128,8 +142,8 @@ def shrink(w, a):
     kind = w.dtype.type
     tolerance, least, most, exponent = _limits(w)
     scale = kind(1)
-    squares, products = _moments(w, a, scale)
-    if not (squares > least and squares < most and products < most):
+    moments = _moments(w, a, scale)
+    if not (moments[0] > least and moments[0] < most and moments[3] < most):
         largest = _largest(w)
         if largest == kind(0) or not largest < kind(np.inf):
             return
@@ -137,8 +151,8 @@ def shrink(w, a):
         scale = kind(math.ldexp(1.0, -min(max(wanted, -exponent), exponent)))
         for k in range(len(a)):
             a[k] *= scale
-        squares, products = _moments(w, a, scale)
-    rho = _root(w, a, scale, squares, products, tolerance)
+        moments = _moments(w, a, scale)
+    rho = _root(w, a, scale, moments, tolerance)
     if rho > kind(0):
         one, inverse = kind(1), kind(1) / rho
         for k in range(len(w)):
@@ -152,22 +166,23 @@ def _finish_rows(params, second, layout, penalties, begin, end, scratch, optimiz
     """A proximal stage, see descent.py."""
     layout, penalties = array_at(layout, N_LAYOUT, np.int64), array_at(penalties, N_PENALTIES, np.float64)
     fan_out, strength = layout[FAN_OUT], reach * penalties[COEF_GROUP]
-    itemsize = array_at(params, 1, NUMBER).itemsize
-    for row in range(begin, end):
-        at = (layout[COEF] + row * fan_out) * itemsize
-        w = array_at(params + at, fan_out, NUMBER)
-        if penalties[POSITIVE] > 0:
-            clip_negative(w)
-        if strength > 0:
-            a = array_at(scratch + (row - begin) * fan_out * itemsize, fan_out, NUMBER)
-            if optimizer == ADAM:
-                v, length, least = array_at(second + at, fan_out, NUMBER), NUMBER(strength * step), NUMBER(epsilon)
-                for k in range(fan_out):
-                    a[k] = length / (NUMBER(math.sqrt(v[k])) + least)
-            else:
-                for k in range(fan_out):
-                    a[k] = NUMBER(strength)
-            shrink(w, a)
+    at, count = (layout[COEF] + begin * fan_out) * array_at(params, 1, NUMBER).itemsize, (end - begin) * fan_out
+    rows = array_at(params + at, count, NUMBER)
+    if penalties[POSITIVE] > 0:
+        clip_negative(rows)
+    if strength > 0:
+        a = array_at(scratch, count, NUMBER)
+        if optimizer == ADAM:
+            step_lengths(array_at(second + at, count, NUMBER), a, NUMBER(strength * step), NUMBER(epsilon))
+        else:
+            for k in range(count):
+                a[k] = NUMBER(strength)
+        if fan_out == 1:
+            for k in range(count):
+                rows[k] = soft_threshold(rows[k], a[k])
+        else:
+            for start in range(0, count, fan_out):
+                shrink(part(rows, start, fan_out), part(a, start, fan_out))
 
 
 STAGES = {"rows": Stage("proximal_rows", _finish_rows, 8, 3)}
