@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -208,9 +209,10 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self._solve(spec, Dataset.make(X, target, sample_weight, rows), held_out, incremental)
 
     def _validate_X_y(self, X, y, *, reset, dtype=(np.float64, np.float32)):
-        return validate_data(
+        X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtype, y_numeric=False, reset=reset
         )
+        return X if reset else self._kept(X), y
 
     def _check_before_data(self, validation, incremental):
         """Refuse what can be refused before looking at the data."""
@@ -250,6 +252,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             start_normalization(self, spec, dtype)
             self._draw_seeds(rng)
             self._forget_history()
+            self.kept_features_ = None
         elif units_of(self.coefs_, self.intercepts_) != spec.layer_units:
             found = [np.shape(coef) for coef in self.coefs_]
             raise ValueError(
@@ -458,10 +461,19 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         return (
             type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and len(X) > 0
             and X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
+            and getattr(self, "kept_features_", None) is None
         )  # fmt: skip
 
     def _validate_rows(self, X):
-        return validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        return self._kept(X)
+
+    def _kept(self, X):
+        """The columns that the first layer multiplies."""
+        kept = getattr(self, "kept_features_", None)
+        if kept is None:
+            return X
+        return np.take(X, kept, axis=1) if isinstance(X, np.ndarray) else X[:, kept]
 
     def _activations_at_fit(self):
         """Of the hidden layers; those of the parameters where the network was not made by `fit`."""
@@ -553,6 +565,72 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             )
         with batch:
             return float(batch.kkt_residuals(params).max())
+
+    # Inputs and units without effect --------------------------------------------------------------
+
+    @property
+    def feature_importances_(self):
+        """Euclidean norm of each input's outgoing weights in the first layer, 0.0 for those that are not used.
+
+        They are not normalised: inputs should be of one scale, and a network's are to be compared with each other.
+        """
+        check_is_fitted(self)
+        norms = np.linalg.norm(self.coefs_[0], axis=1)
+        kept = getattr(self, "kept_features_", None)
+        if kept is None:
+            return norms
+        importances = np.zeros(self.n_features_in_, norms.dtype)
+        importances[kept] = norms
+        return importances
+
+    @property
+    def n_features_used_(self):
+        """Number of inputs with an outgoing weight that is not zero."""
+        check_is_fitted(self)
+        return int(self.coefs_[0].any(axis=1).sum())
+
+    def prune(self):
+        """An equivalent smaller network, without the units and inputs whose weights are zero.
+
+        Hidden units without outgoing weights are left out; those without incoming weights are constant, and
+        move into the intercepts of the next layer. Inputs without outgoing weights are no longer
+        multiplied. At least one unit of each hidden layer stays.
+
+        Returns
+        -------
+        pruned : object
+            A new fitted estimator of the same class, which takes the same X: `n_features_in_` is as before,
+            and `kept_features_` are the columns that it looks at. Its predictions are the same to rounding,
+            and take less time. Its `hidden_layer_sizes` are those that are left. `partial_fit`, and `fit`
+            with ``warm_start=True``, go on training the smaller network, with a new state of the optimizer;
+            `fit` without starts anew, with all inputs. The objective is that of the smaller network: penalties
+            on intercepts and activations of units that are gone are gone too, and a group's strength grows with
+            the number of its weights.
+        """
+        from ._prune import pruned
+
+        check_is_fitted(self)
+        coefs, intercepts, inputs = pruned(self.coefs_, self.intercepts_, self._activate)
+        smaller = copy(self)
+        params = pack(coefs, intercepts, coefs[0].dtype)
+        smaller.coefs_, smaller.intercepts_ = unpack(params, units_of(coefs, intercepts))
+        smaller.hidden_layer_sizes = tuple(len(intercept) for intercept in intercepts[:-1])
+        kept = getattr(self, "kept_features_", None)
+        smaller.kept_features_ = inputs if kept is None else kept[inputs]
+        smaller._optimizer_state = None
+        return smaller
+
+    def _activate(self, layer, sums):
+        """Activations of a hidden layer whose sums are these."""
+        from ._evaluate import predict
+
+        load_kernels()
+        activations = self._activations_at_fit()
+        name = activations if isinstance(activations, str) else activations[layer]
+        n_units, dtype = len(sums), sums.dtype
+        coefs, intercepts = [np.zeros((1, n_units), dtype), np.eye(n_units, dtype=dtype)], [sums, np.zeros_like(sums)]
+        spec = prediction_spec((1, n_units, n_units), (name,))
+        return predict(spec, pack(coefs, intercepts, dtype), np.zeros((1, 1), dtype), None)[0][0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

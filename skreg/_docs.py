@@ -271,6 +271,16 @@ t_ : int
 interrupted_ : bool
     Whether the last fit was ended by Ctrl-C; the weights are then those of the last whole epoch.
 
+feature_importances_ : ndarray of shape (n_features_in_,)
+    Euclidean norm of each input's outgoing weights in the first layer, 0.0 for inputs that are not used.
+    They are not normalised; comparing them supposes inputs of one scale. `SelectFromModel` takes them.
+
+n_features_used_ : int
+    Number of inputs with an outgoing weight that is not zero.
+
+kept_features_ : ndarray of int or None
+    Columns of X that the first layer multiplies, in a network made by `prune`; else None, for all.
+
 n_features_in_ : int
     Number of inputs.
 

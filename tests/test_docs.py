@@ -99,7 +99,8 @@ def fits():
 
 def test_every_fitted_attribute_is_documented_and_every_documented_one_is_there(fits):
     for name, net in fits.items():
-        fitted = {key for key in vars(net) if key.endswith("_") and not key.startswith("_")}
+        names = {*vars(net), *(key for key, value in inspect.getmembers(type(net)) if isinstance(value, property))}
+        fitted = {key for key in names if key.endswith("_") and not key.startswith("_")}
         assert fitted | {"loss_"} == set(entries(type(net), "Attributes")), name
 
 
