@@ -17,7 +17,14 @@ from ._data import Dataset
 from ._initial import initial_weights
 from ._losses import OUT_ACTIVATIONS, loss_parameters
 from ._network import flat, pack, units_of, unpack, unpack_vectors
-from ._normalization import keep_vectors, normalization_of, start_normalization, vectors_of
+from ._normalization import (
+    keep_units,
+    keep_vectors,
+    normalization_of,
+    normalized_constants,
+    start_normalization,
+    vectors_of,
+)
 from ._spec import hidden_units, make_spec, prediction_spec
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
@@ -594,7 +601,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
         Hidden units without outgoing weights are left out; those without incoming weights are constant, and
         move into the intercepts of the next layer. Inputs without outgoing weights are no longer
-        multiplied. At least one unit of each hidden layer stays.
+        multiplied. At least one unit of each hidden layer stays; with `layer_norm` all do, because each
+        counts in its layer's mean and variance.
 
         Returns
         -------
@@ -610,23 +618,26 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         from ._prune import pruned
 
         check_is_fitted(self)
-        coefs, intercepts, inputs = pruned(self.coefs_, self.intercepts_, self._activate)
+        activate = None if normalization_of(self) == "layer" else self._activate
+        coefs, intercepts, (inputs, *hidden) = pruned(self.coefs_, self.intercepts_, activate)
         smaller = copy(self)
         params = pack(coefs, intercepts, coefs[0].dtype)
         smaller.coefs_, smaller.intercepts_ = unpack(params, units_of(coefs, intercepts))
-        smaller.hidden_layer_sizes = tuple(len(intercept) for intercept in intercepts[:-1])
+        keep_units(smaller, hidden)
+        smaller.hidden_layer_sizes = tuple(len(units) for units in hidden)
         kept = getattr(self, "kept_features_", None)
         smaller.kept_features_ = inputs if kept is None else kept[inputs]
         smaller._optimizer_state = None
         return smaller
 
-    def _activate(self, layer, sums):
-        """Activations of a hidden layer whose sums are these."""
+    def _activate(self, layer, units, sums):
+        """Activations of units of a hidden layer whose sums are always these."""
         from ._evaluate import predict
 
         load_kernels()
         activations = self._activations_at_fit()
         name = activations if isinstance(activations, str) else activations[layer]
+        sums = normalized_constants(self, layer, units, sums)
         n_units, dtype = len(sums), sums.dtype
         coefs, intercepts = [np.zeros((1, n_units), dtype), np.eye(n_units, dtype=dtype)], [sums, np.zeros_like(sums)]
         spec = prediction_spec((1, n_units, n_units), (name,))

@@ -46,3 +46,20 @@ def keep_vectors(estimator, layers):
     """Make attributes of the lists of vectors that each hidden layer has."""
     for name, vectors in zip(_names(normalization_of(estimator)), zip(*layers, strict=True), strict=False):
         setattr(estimator, name, list(vectors))
+
+
+def keep_units(estimator, units):
+    """Keep only these units of each hidden layer, in vectors of its own."""
+    for name in _names(normalization_of(estimator)):
+        vectors = getattr(estimator, name)
+        setattr(estimator, name, [vector[kept] for vector, kept in zip(vectors, units, strict=True)])
+
+
+def normalized_constants(estimator, layer, units, sums):
+    """What prediction with batch normalisation, or without any, makes of units that always have these sums."""
+    if normalization_of(estimator) is None:
+        return sums
+    from .kernels.normalization import EPSILON
+
+    scale, shift, mean, variance = (getattr(estimator, name)[layer][units] for name in list(_INITIAL)[:4])
+    return (scale * (sums - mean) / np.sqrt(variance + EPSILON) + shift).astype(sums.dtype)

@@ -70,6 +70,30 @@ def test_predictions_are_equal_to_rounding(dtype, form, cls, activation):
     assert all(coef.any(axis=0).all() and coef.any(axis=1).all() for coef in small.coefs_)
 
 
+@dtypes
+def test_with_batch_norm(dtype):
+    net, X, y = with_holes(MLPRegressor, dtype, batch_norm=True)
+    for means, variances in zip(net.norm_means_, net.norm_variances_, strict=True):
+        means += np.linspace(-1, 1, len(means), dtype=dtype)
+        variances += np.linspace(0, 1, len(means), dtype=dtype)
+    small = net.prune()
+    assert small.hidden_layer_sizes == (6, 4, 6)
+    assert [len(scale) for scale in small.norm_scales_] == [6, 4, 6]
+    np.testing.assert_allclose(small.predict(X), net.predict(X), rtol=500 * np.finfo(dtype).eps, atol=500 * np.finfo(dtype).eps)
+    before = [mean.copy() for mean in net.norm_means_]
+    small.partial_fit(X, y)
+    for old, now in zip(before, net.norm_means_, strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def test_with_layer_norm_only_inputs_go():
+    net, X, _ = with_holes(MLPRegressor, layer_norm=True)
+    small = net.prune()
+    assert small.hidden_layer_sizes == (9, 8, 7)
+    assert len(small.kept_features_) == 8
+    np.testing.assert_allclose(small.predict(X), net.predict(X), rtol=1e-12)
+
+
 def test_nothing_to_prune_is_the_same_network():
     X, y = data()
     net = MLPRegressor((5, 3), max_iter=2, random_state=0).fit(X, y)
