@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._augmentation import augmentation_of, refuse_sparse_augmentation
 from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
 from ._data import Dataset
 from ._initial import initial_weights
@@ -83,6 +84,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "averaging": [StrOptions({"swa", "ema"}), None],
         "averaging_start": [_RATE],
         "ema_decay": [_RATE],
+        "augmentation": [StrOptions({"mixup", "cutmix", "cutout"}), None],
+        "augmentation_strength": [_POSITIVE],
         "max_iter": [_COUNT],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -184,6 +187,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     def _fit(self, X, y, sample_weight, validation, *, incremental):
         self._check_before_data(validation, incremental)
+        refuse_sparse_augmentation(self, X)
         with self._unchanged_on_error():
             self._fit_data(X, y, sample_weight, validation, incremental)
         return self
@@ -225,6 +229,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         """Refuse what can be refused before looking at the data."""
         make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
         check_steps(self)
+        augmentation_of(self)
         X_val, y_val, sample_weight_val = validation
         if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
             raise ValueError("X_val and y_val must be given together, and sample_weight_val only with them.")
@@ -433,6 +438,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             learning_rate=learning_rate_of(self), nesterovs_momentum=self.nesterovs_momentum, incremental=incremental,
             schedule_epochs=None if self.schedule_epochs is None else int(self.schedule_epochs),
             clip_norm=None if self.clip_norm is None else float(self.clip_norm), averaging=self.averaging,
+            augmentation=augmentation_of(self),
             **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 

@@ -169,6 +169,23 @@ averaging_start : float, default=0.75
 ema_decay : float, default=0.999
     Factor, in [0, 1), by which the weights of 'ema' shrink with each step.
 
+augmentation : {'mixup', 'cutmix', 'cutout'} or None, default=None
+    What is done to the rows x_i of a batch while training, before input noise and dropout. Their
+    partners x_j are rows of the same batch, each row once, anew in each step.
+
+    - 'mixup': ``l * x_i + (1 - l) * x_j``, with a share l of its own for each row [Zhang2018]_.
+    - 'cutmix': each input is x_i's with probability l, else x_j's; l is then the share of the inputs
+      that are x_i's [Yun2019]_.
+    - 'cutout': each input is set to zero, which is its mean where inputs are standardised, with
+      probability `augmentation_strength`, and none is scaled [DeVries2017]_.
+
+    The loss is l times that for y_i plus 1 - l times that for y_j, each with its sample weight. The
+    curves are measured on the rows as they are. For tables see [Kadra2021]_. Not with 'lbfgs', nor
+    with sparse X.
+
+augmentation_strength : float, default=0.2
+    Parameter a > 0 of the distribution Beta(a, a) of l; for 'cutout' the share of the inputs, in (0, 1).
+
 max_iter : int, default=200
     Largest number of epochs ('adam', 'sgd') or iterations ('lbfgs').
 
@@ -249,8 +266,9 @@ best_loss_ : float or None
 
 loss_curve_ : list of float
     The objective on the training data, penalties included, after each epoch or iteration. With
-    validation data, dropout or averaging it is measured at the end of the epoch, without dropout, on at most
-    max(512, n_samples / 64) rows, always the same; otherwise it is the mean over the epoch's batches.
+    validation data, dropout, augmentation or averaging it is measured at the end of the epoch, without
+    dropout, on at most max(512, n_samples / 64) rows, always the same; otherwise it is the mean over
+    the epoch's batches.
 
 validation_loss_curve_ : list of float or None
     The same objective on the validation data, so that the difference to `loss_curve_` is what does
@@ -329,7 +347,13 @@ REFERENCES = """\
 .. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`.
 .. [Ioffe2015] Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing internal
    covariate shift", :arxiv:`1502.03167`.
-.. [Ba2016] Ba, Kiros & Hinton, "Layer normalization", :arxiv:`1607.06450`."""
+.. [Ba2016] Ba, Kiros & Hinton, "Layer normalization", :arxiv:`1607.06450`.
+.. [Zhang2018] "mixup: beyond empirical risk minimization", :arxiv:`1710.09412`.
+.. [Yun2019] "CutMix: regularization strategy to train strong classifiers with localizable features",
+   :arxiv:`1905.04899`.
+.. [DeVries2017] DeVries & Taylor, "Improved regularization of convolutional neural networks with cutout",
+   :arxiv:`1708.04552`.
+.. [Kadra2021] "Well-tuned simple nets excel on tabular datasets", :arxiv:`2106.11189`."""
 
 
 def shared_docs(**replacements):

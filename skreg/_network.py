@@ -208,14 +208,16 @@ class Workspace:
 
     With `forward_only`, every member works on rows of its own: `work` and `row_terms` hold one part for each.
     Only a workspace that `descends` has the stages that a step of an optimizer needs, and takes the statistics
-    of its batches for batch normalisation; others take the running ones.
+    of its batches for batch normalisation; others take the running ones. `codes` are more of what the layout
+    says of the first layer, (column, number) each.
     """
 
-    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False):
+    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False, codes=()):
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        stages, itemsize = _stages(spec, dtype, descends, forward_only), np.dtype(dtype).itemsize
+        (first, *others), itemsize = _stages(spec, dtype, descends, forward_only), np.dtype(dtype).itemsize
+        stages = ((*first, *codes), *others)
         self.layout, size = _make_layout(
             spec.layer_units, stages, _keeps_clean(spec), spec.normalization, capacity, itemsize, sparse, forward_only
         )

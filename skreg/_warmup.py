@@ -85,9 +85,21 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
-    from .kernels import activations, activity, averaging, clipping, links, losses, normalization, projections, proximal
+    from .kernels import (
+        activations,
+        activity,
+        augmentation,
+        averaging,
+        clipping,
+        links,
+        losses,
+        normalization,
+        projections,
+        proximal,
+    )
 
-    modules = activations, activity, losses, links, normalization, proximal, projections, clipping, averaging
+    steps = proximal, projections, clipping, averaging, augmentation
+    modules = activations, activity, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 

@@ -146,6 +146,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         averaging=None,
         averaging_start=0.75,
         ema_decay=0.999,
+        augmentation=None,
+        augmentation_strength=0.2,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -194,6 +196,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.averaging = averaging
         self.averaging_start = averaging_start
         self.ema_decay = ema_decay
+        self.augmentation = augmentation
+        self.augmentation_strength = augmentation_strength
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state

@@ -145,7 +145,7 @@ class KernelRun:
     """
 
     def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
-                 clip_norm=None, dtype=np.float64, normalization=None, vectors=()):  # fmt: skip
+                 clip_norm=None, augmentation=None, dtype=np.float64, normalization=None, vectors=()):  # fmt: skip
         self.units = layer_units(coefs)
         self.learning_rate = rates["learning_rate"]
         self.params = pack(coefs, intercepts, dtype, vectors)
@@ -153,6 +153,7 @@ class KernelRun:
             solver="adam" if optimizer == "adam" else "sgd", nesterovs_momentum=optimizer == "nesterov",
             batch_size=batch_size, shuffle=shuffled, learning_rate="constant", learning_rate_init=self.learning_rate,
             power_t=0.5, max_iter=1, incremental=True, clip_norm=clip_norm,
+            augmentation=augmentation or (),
             **{name: rates[name] for name in ("momentum", "beta_1", "beta_2", "epsilon")},
         )  # fmt: skip
         self.state = OptimizerState.start(options, self.params)
@@ -186,12 +187,12 @@ class ReferenceRun:
     """The same by `reference.py`."""
 
     def __init__(self, network, coefs, intercepts, X, y, weights, *, optimizer, rates, batch_size, seed, shuffled=True,
-                 clip_norm=None):  # fmt: skip
+                 clip_norm=None, augmentation=None):  # fmt: skip
         self.network, self.coefs, self.intercepts = network, coefs, intercepts
         self.X, self.y = X.toarray() if sparse.issparse(X) else X, y
         self.weights = np.ones(X.shape[0]) if weights is None else weights
         self.batch_size, self.seed, self.shuffled = batch_size, seed, shuffled
-        self.clip_norm = clip_norm
+        self.clip_norm, self.augmentation = clip_norm, augmentation
         kind = {"sgd": reference.HeavyBall, "nesterov": reference.Nesterov, "adam": reference.Adam}[optimizer]
         names = ("beta_1", "beta_2", "epsilon") if optimizer == "adam" else ("momentum",)
         self.optimizer = kind(rates["learning_rate"], *(rates[name] for name in names))
@@ -206,6 +207,7 @@ class ReferenceRun:
         self.coefs, self.intercepts, terms = reference.train_epoch(
             self.network, self.coefs, self.intercepts, self.X, self.y, self.weights, order, self.optimizer,
             self.batch_size, self.seed, self.step, learning_rates=learning_rates, clip_norm=self.clip_norm,
+            augmentation=self.augmentation,
         )  # fmt: skip
         self.epoch += 1
         self.step += -(-n // self.batch_size)

@@ -333,6 +333,46 @@ def dropout_masks(network, coefs, seed, step, n_rows):
     ]
 
 
+# Augmentation of a batch -----------------------------------------------------------------------------------------
+
+
+def partners(key, n_rows):
+    """The row that each row of a batch is mixed with: some places further, from 1 to n - 1."""
+    shift = 1 + (((combine(key, n_rows) >> 32) * (n_rows - 1)) >> 32) if n_rows > 1 else 0
+    return (np.arange(n_rows) + shift) % n_rows
+
+
+def shares(key, n_rows, a):
+    """Shares drawn from Beta(a, a), by straight lines between 1025 of its quantiles."""
+    uniform = [(combine(key, row) >> 11) / 2**53 for row in range(n_rows)]
+    places = np.linspace(0, 1, 1025)
+    return np.interp(uniform, places, stats.beta.ppf(places, a, a))
+
+
+def augmented(X, y, weights, kind, strength, seed, step):
+    """(X, y, weights) of a batch on which the usual loss is that of the augmented one.
+
+    A mixed row is there twice: with the target and a share of the weight of each row that is in it.
+    """
+    (n_rows, n_features), key = X.shape, combine(combine(seed, 5), step)
+    row_keys = [combine(key, row) for row in range(n_rows)]
+
+    def kept(keys, rates):
+        bits = [[random_32_bits(row_key, j) for j in range(n_features)] for row_key in keys]
+        return np.array(bits) >= np.array([[int(min(rate * 2**32, 2**32 - 1))] for rate in rates])
+
+    if kind == "cutout":
+        return np.where(kept(row_keys, [strength] * n_rows), X, 0.0), y, weights
+    other, share = partners(key, n_rows), shares(key, n_rows, strength)
+    if kind == "mixup":
+        mixed = share[:, None] * X + (1 - share[:, None]) * X[other]
+    else:
+        own = kept([combine(row_key, 0) for row_key in row_keys], 1 - share)
+        mixed, share = np.where(own, X, X[other]), own.mean(axis=1)
+    both = np.concatenate([share * weights, (1 - share) * weights[other]])
+    return np.vstack([mixed, mixed]), np.vstack([y, y[other]]), both
+
+
 # Optimizers, in their textbook forms, over lists of arrays -----------------------------------------------------
 
 
@@ -445,13 +485,13 @@ def clipped(gradients, share, largest_norm):
 
 
 def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, batch_size, seed, first_step, *,
-                learning_rates=None, clip_norm=None):  # fmt: skip
+                learning_rates=None, clip_norm=None, augmentation=None):  # fmt: skip
     """One pass over the rows in `order`. Returns (coefs, intercepts, the objective's four terms).
 
     `weights` have mean 1. Each batch's gradient is divided by the full batch size, and the penalties of a short
     last batch weigh less in the same proportion, so that the steps of an epoch add up to a multiple of F's
     gradient. Loss and activity are those met on the way; the penalties are those at the end. `learning_rates` has
-    one entry for each batch.
+    one entry for each batch; `augmentation` is (kind, strength).
     """
     n_layers, params = len(coefs), [*coefs, *intercepts]
     of_coefs = [network.strengths(layer, coef.shape[1]) for layer, coef in enumerate(coefs)]
@@ -463,10 +503,15 @@ def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, bat
         rows = order[start : start + batch_size]
         share = len(rows) / batch_size
         masks = dropout_masks(network, coefs, seed, first_step + number, len(rows))
-        batch = (network, params[:n_layers], params[n_layers:], X[rows], y[rows])
-        batch_loss, batch_activity = data_terms(*batch, weights[rows], masks)
+        given, targets, factors = X[rows], y[rows], weights[rows]
+        if augmentation is not None:
+            given, targets, factors = augmented(given, targets, factors, *augmentation, seed, first_step + number)
+            n_copies = len(given) // len(rows)
+            masks = None if masks is None else [np.tile(mask, (n_copies, 1)) for mask in masks]
+        batch = (network, params[:n_layers], params[n_layers:], given, targets)
+        batch_loss, batch_activity = data_terms(*batch, factors, masks)
         loss, activity = loss + batch_loss, activity + batch_activity
-        slopes = sum(data_gradient(*batch, weights[rows] / batch_size, masks), [])
+        slopes = sum(data_gradient(*batch, factors / batch_size, masks), [])
         gradients = [slope + share * b * w for slope, b, w in zip(slopes, l2, params, strict=True)]
         gradients, share = clipped(gradients, share, clip_norm)
         if learning_rates is not None:

@@ -209,6 +209,8 @@ BAD = {
     "averaging": ["mean", True, 1, NAN, ["swa"]],
     "averaging_start": RATES,
     "ema_decay": RATES,
+    "augmentation": ["mix", True, 1, NAN, ["mixup"]],
+    "augmentation_strength": POSITIVE,
     "learning_rate_init": POSITIVE,
     "power_t": NON_NEGATIVE,
     "max_iter": COUNTS,
@@ -315,6 +317,14 @@ CONTRADICTIONS = {
         {"solver": "lbfgs", "averaging": "swa"},
         ["averaging='swa'", "solver='lbfgs'", "set averaging=None"],
     ),
+    "augmentation with lbfgs": (
+        {"solver": "lbfgs", "augmentation": "mixup"},
+        ["lbfgs", "augmentation='mixup'", "use solver='adam' or 'sgd', or set augmentation=None"],
+    ),
+    "a cut of everything": (
+        {"augmentation": "cutout", "augmentation_strength": 1.0},
+        ["augmentation_strength=1.0", "augmentation='cutout'", "must be smaller than 1"],
+    ),
     "a schedule that would rise at its end": (
         {"learning_rate": "cosine", "learning_rate_end": 0.1},
         ["learning_rate_end=0.1", "learning_rate_init=0.001", "make it smaller or equal"],
@@ -416,6 +426,8 @@ GOOD = {
     "averaging": [None, "swa", "ema"],
     "averaging_start": [0, np.nextafter(1.0, 0.0)],
     "ema_decay": [0, np.nextafter(1.0, 0.0)],
+    "augmentation": [None, "mixup", "cutmix", "cutout"],
+    "augmentation_strength": [1e-3, 1, 1e3],
     "power_t": [0, 1.0],
     "learning_rate_end": [0, 1.0],
     "schedule_epochs": [None, 1, np.int64(2)],

@@ -6,6 +6,7 @@ x, x_row, x_col : dense X as a flat array and the steps between its rows and col
 data, indices, indptr : CSR X (empty if dense)
 y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
+mixed_weights : where rows are mixed and have weights, what these become (see augmentation.py); else empty
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts, then those of normalisation; layout, penalties : see layout.py
 loss, link : addresses of their stages, see stages.py
@@ -58,10 +59,10 @@ def _own(scratch, member, n_members):
 
 
 @entry
-def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, subset, order, shuffled, params, state,
-                 layout, penalties, loss, loss_parameters, optimizer, rates, learning_rates, clip, average_stage,
-                 average, average_rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work, row_terms,
-                 panels, gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
+def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, mixed_weights, subset, order, shuffled,
+                 params, state, layout, penalties, loss, loss_parameters, optimizer, rates, learning_rates, clip,
+                 average_stage, average, average_rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work,
+                 row_terms, panels, gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
@@ -77,6 +78,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     gradient = _own(gradients, member, n_members) if clip == NO_ADDRESS else gradients
     row_loss, row_activity = _halves(row_terms)
     scale = 1.0 / batch_size
+    row_weights = mixed_weights if len(mixed_weights) > 0 else weights
     n_met, n_done, n_steps = 0, 0, 0
     for _ in range(n_epochs):
         if member == 0 and shuffled:
@@ -93,11 +95,11 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             rows = part(order, start, min(batch_size, n_samples - start))
             begin, end = share(len(rows), ROWS, member, n_members)
             n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
-                            step, work, panel, weights, scale, member, n_members, arrivals, n_met)  # fmt: skip
-            activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
+                            step, work, panel, row_weights, scale, member, n_members, arrivals, n_met)  # fmt: skip
+            activity_of_rows(row_weights, rows, begin, end, layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-            n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
+            n_met = deltas(row_weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
                            member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:

@@ -25,7 +25,9 @@ NORMALIZE, DENORMALIZE = 15, 16  # addresses of its stages, forward and back, or
 HAS_STATISTICS = 17  # whether it keeps running statistics: its intercepts then do nothing, and stay as they are
 SCALES = 18  # in the parameters: scales, shifts; running means, variances and their weights
 NORMALIZED, NORM_SCRATCH = 19, 20  # values before scale and shift, strided as the output; scratch of the stages
-N_LAYOUT = 21
+# Of the first layer, see augmentation.py:
+AUGMENT, MIX_LOSSES, MIXTURE = 21, 22, 23  # addresses of stages, and of what they share, or 0
+N_LAYOUT = 24
 
 NOWHERE = -1
 

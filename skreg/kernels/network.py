@@ -17,6 +17,7 @@ from .layout import (
     ACTIVITY_L1,
     ACTIVITY_L2,
     ACTIVITY_VALUE,
+    AUGMENT,
     CACHE_LINE,
     COEF,
     DELTA,
@@ -27,6 +28,8 @@ from .layout import (
     INPUT,
     INPUT_STRIDE,
     INTERCEPT,
+    MIX_LOSSES,
+    MIXTURE,
     NORM_SCRATCH,
     NORMALIZE,
     NOWHERE,
@@ -39,7 +42,7 @@ from .layout import (
 from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .normalization import denormalize, normalize
-from .random import combine, drop_threshold, dropout_key, is_kept
+from .random import augment_key, combine, drop_threshold, dropout_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
 from .team import share
@@ -141,7 +144,17 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
                             fan_out)  # fmt: skip
         else:
             if layer == 0:
-                _gather(x, x_row, x_col, rows, begin, end, key, rate, work, source, source_stride, fan_in)
+                augment = layout[0, AUGMENT]
+                _gather(x, x_row, x_col, rows, begin, end, key, rate if augment == NO_ADDRESS else 0.0, work, source,
+                        source_stride, fan_in)  # fmt: skip
+                if augment != NO_ADDRESS:
+                    call_stage(augment, (address_of(x, 0), x_row, x_col, address_of(rows, 0), len(rows), begin, end,
+                                         address_of(work, source), source_stride * work.itemsize, fan_in,
+                                         augment_key(seed, step), layout[0, MIXTURE]))  # fmt: skip
+                if augment != NO_ADDRESS and rate > 0:
+                    for i in range(begin, end):
+                        row = part(work, source + i * source_stride, fan_in)
+                        scale_row_by_mask(row, row, key, i, rate)
             elif rate > 0:
                 before, before_stride = layout[layer - 1, OUTPUT], layout[layer - 1, OUTPUT_STRIDE]
                 for i in range(begin, end):
@@ -197,10 +210,14 @@ def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, l
     """Each row's weighted loss; its raw prediction becomes scale * weight * the loss's gradient."""
     last = layout.shape[0] - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
-    call_stage(loss, (address_of(y, 0), n_targets, address_or_none(weights), address_of(rows, begin), end - begin,
-                      address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
-                      address_of(row_loss, begin), address_or_none(loss_parameters), len(loss_parameters),
-                      scale))  # fmt: skip
+    arguments = (address_of(y, 0), n_targets, address_or_none(weights), address_of(rows, begin), end - begin,
+                 address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
+                 address_of(row_loss, begin), address_or_none(loss_parameters), len(loss_parameters),
+                 scale)  # fmt: skip
+    if layout[0, MIX_LOSSES] == NO_ADDRESS:
+        call_stage(loss, arguments)
+    else:
+        call_stage(layout[0, MIX_LOSSES], (loss, layout[0, MIXTURE], begin, *arguments))
 
 
 @outlined

@@ -13,6 +13,7 @@ from ._jit import helper
 from .simd import prefetch
 
 SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
+AUGMENT_STREAM = 5
 
 # Steps of the shuffle that memory is asked for ahead, from so many rows on that they leave the second-level cache.
 _STEPS_AHEAD, _MANY = 24, 100_000
@@ -62,6 +63,11 @@ def shuffle(order, seed, epoch):
 @helper
 def dropout_key(seed, step, layer):
     return combine(combine(combine(np.uint64(seed), DROPOUT_STREAM), step), layer)
+
+
+@helper
+def augment_key(seed, step):
+    return combine(combine(np.uint64(seed), AUGMENT_STREAM), step)
 
 
 @helper

@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._augmentation import Mixture
 from .._evaluate import evaluate, penalty_terms
 from .._interrupt import DeferredInterrupt
 from .._network import Workspace, aligned_empty, aligned_zeros, descent_scratch, multiplications
@@ -42,6 +43,7 @@ class StochasticOptions:
     averaging: str | None = None
     averaging_start: float = 0.75
     ema_decay: float = 0.999
+    augmentation: tuple = ()  # (kind, strength)
 
     @property
     def learning_rates(self):
@@ -179,8 +181,12 @@ class _Epochs:
             self.average_stage = averaging.STAGES["average"].address(params.dtype)
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed
-        self.workspace = Workspace(spec, options.batch_size, params.dtype, dataset.is_sparse, team.size, descends=True)
         self.arguments = dataset.arguments()
+        self.mixture = Mixture(options.augmentation, options.batch_size, spec.layer_units[-1], self.arguments[-1])
+        self.workspace = Workspace(
+            spec, options.batch_size, params.dtype, dataset.is_sparse, team.size, descends=True,
+            codes=self.mixture.codes,
+        )  # fmt: skip
         self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
         self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
         self.scratch = descent_scratch(
@@ -206,11 +212,11 @@ class _Epochs:
         learning_rates[:] = learning_rate
         average_rates, n_averaged = self.averages.rates(n_epochs, self.n_steps)
         n_done, state.reach = self.team.run(
-            train_epochs, *self.arguments, self.subset, self.order, options.shuffle, self.params, state.moments,
-            workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype), spec.loss_numbers(),
-            options.optimizer, self.rates, learning_rates, self.clip, self.average_stage, self.average, average_rates,
-            options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach, n_epochs, terms.reshape(-1),
-            workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
+            train_epochs, *self.arguments, self.mixture.weights, self.subset, self.order, options.shuffle, self.params,
+            state.moments, workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype),
+            spec.loss_numbers(), options.optimizer, self.rates, learning_rates, self.clip, self.average_stage,
+            self.average, average_rates, options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach,
+            n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
         state.n_averaged = int(n_averaged[n_done - 1])
@@ -285,6 +291,7 @@ class _Run:
     def __post_init__(self):
         self.good = _LastGood(self)
         measures = self.spec.has_dropout or self.monitor.validation is not None or self.options.averaging is not None
+        measures = measures or bool(self.options.augmentation)
         self.measured = _rows_to_measure(self.dataset, self.seed) if measures else None
 
     def epochs(self, epochs, interrupt):
@@ -352,8 +359,8 @@ class _Run:
     def _objective(self, terms):
         """(F, its penalty on weights and biases) after an epoch with these terms.
 
-        Without dropout, validation data or averaging the loss is the mean of what the batches met, which costs
-        nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
+        Without dropout, augmentation, validation data or averaging the loss is the mean of what the batches
+        met, which costs nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
         weights as the validation loss.
         """
         loss, weights, biases, activity = terms
