@@ -219,13 +219,15 @@ def test_wherever_x_lies_in_memory(kind, hold):
 
 
 @KINDS
-def test_the_same_bits_for_any_number_of_threads(kind, monkeypatch):
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_same_bits_for_any_number_of_threads(kind, batch_norm, monkeypatch):
     monkeypatch.setattr(_team, "WORTH_A_TEAM", 0)
     X, y = data()
     found = []
     for n_threads in (1, 2, 3):
         monkeypatch.setattr(_team, "n_cores", lambda n=n_threads: n)
-        net = fit(MLPClassifier, X, np.digitize(y, [0, 1]), np.arange(45), augmentation=kind, batch_size=25)
+        net = fit(MLPClassifier, X, np.digitize(y, [0, 1]), np.arange(45), augmentation=kind, batch_size=25,
+                  batch_norm=batch_norm)  # fmt: skip
         found.append(weights_of(net))
     for other in found[1:]:
         np.testing.assert_array_equal(found[0], other)
