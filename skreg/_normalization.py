@@ -1,8 +1,10 @@
 """What a normalised network has beside weights and intercepts: fitted attributes <-> the flat parameters."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from ._network import N_VECTORS
+from ._network import N_VECTORS, pack, unpack, unpack_vectors
 
 # In the order in which they lie in the flat parameters, and what they are at first.
 _INITIAL = {"norm_scales_": 1.0, "norm_shifts_": 0.0, "norm_means_": 0.0, "norm_variances_": 1.0, "_norm_masses": 0.0}
@@ -63,3 +65,43 @@ def normalized_constants(estimator, layer, units, sums):
 
     scale, shift, mean, variance = (getattr(estimator, name)[layer][units] for name in list(_INITIAL)[:4])
     return (scale * (sums - mean) / np.sqrt(variance + EPSILON) + shift).astype(sums.dtype)
+
+
+def refresh_statistics(spec, params, dataset):
+    """Set batch normalisation's running statistics to those of all rows, at weights that no batch has met.
+
+    Layer by layer, each behind layers that have their new ones; as Izmailov et al. (2018), section 3.2, do
+    after averaging weights.
+    """
+    coefs, intercepts = unpack(params, spec.layer_units)
+    layers = unpack_vectors(params, spec.layer_units, spec.normalization)
+    for layer, (*_, means, variances, masses) in enumerate(layers):
+        # The layers up to this one, whose sums are then the raw predictions.
+        below = replace(
+            spec, layer_units=spec.layer_units[: layer + 2], activations=spec.activations[:layer],
+            penalties=spec.penalties[: layer + 1], loss="squared_error", loss_parameters=(),
+        )  # fmt: skip
+        vectors = [vector for before in layers[:layer] for vector in before]
+        flat = pack(coefs[: layer + 1], intercepts[: layer + 1], params.dtype, vectors)
+        means[:], variances[:] = _moments_of_raw(below, flat, dataset)
+        masses[:] = 1
+
+
+def _moments_of_raw(spec, params, dataset):
+    """Weighted mean and variance of a network's raw predictions, in float64, over some thousand rows at a time."""
+    from ._evaluate import evaluate
+
+    total, mean, variance = 0.0, 0.0, 0.0
+    for _, block in dataset.blocks(params.dtype):
+        raw = np.empty((block.n_samples, spec.layer_units[-1]), params.dtype)
+        evaluate(spec, params, block, raw, losses=False)
+        weights = np.ones(block.n_samples) if block.sample_weight is None else block.sample_weight
+        if not weights.any():
+            continue
+        block_mean = np.average(raw, axis=0, weights=weights)
+        block_variance = np.average((raw - block_mean) ** 2, axis=0, weights=weights)
+        total += weights.sum()
+        share, difference = weights.sum() / total, block_mean - mean
+        mean = mean + share * difference
+        variance = variance + share * (block_variance - variance + (1 - share) * difference**2)
+    return mean, variance

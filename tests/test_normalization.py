@@ -308,6 +308,39 @@ def test_running_statistics_are_those_of_one_sample_of_fading_rows():
         assert relative_error(found[2:], [mean, variance, np.full(5, weights_left.sum())]) < 1e-12
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("parameters", [{"averaging": "swa", "averaging_start": 0.3}, {"averaging": "ema"}], ids=str)
+@forms
+def test_an_average_of_weights_has_the_statistics_of_all_training_rows(parameters, form, dtype):
+    X, y, weights = (*draw(), np.random.RandomState(1).randint(0, 3, 60).astype(float))
+    network = make("batch", max_iter=10, learning_rate_init=0.05, **parameters)
+    network.fit(form(X.astype(dtype)), y.astype(dtype), weights)
+    values, tolerance = X, 1e-12 if dtype == np.float64 else 1e-5
+    for layer in range(2):
+        sums = values @ network.coefs_[layer] + network.intercepts_[layer]
+        mean = np.average(sums, axis=0, weights=weights)
+        variance = np.average((sums - mean) ** 2, axis=0, weights=weights)
+        found = network.norm_means_[layer], network.norm_variances_[layer]
+        assert relative_error(found, [mean, variance]) < tolerance
+        u = (sums - mean) / np.sqrt(variance + 1e-5)
+        values = np.tanh(network.norm_scales_[layer] * u + network.norm_shifts_[layer])
+
+
+def test_refreshed_statistics_of_many_rows_are_put_together_block_by_block(monkeypatch):
+    X, y = draw(n_rows=50)
+    whole = make("batch", averaging="ema").fit(X, y)
+    monkeypatch.setattr("skreg._data.N_ROWS_AT_ONCE", 7)
+    pieces = make("batch", averaging="ema").fit(X, y)
+    assert relative_error(arrays_of(pieces), arrays_of(whole)) < 1e-13
+
+
+def test_training_goes_on_from_the_weights_and_statistics_beside_an_average():
+    X, y = draw()
+    whole = make("batch", max_iter=6, averaging="ema").fit(X, y)
+    parts = make("batch", max_iter=3, averaging="ema", warm_start=True).fit(X, y).fit(X, y)
+    assert_same_bits(parts, whole)
+
+
 def test_a_first_epoch_of_one_batch_leaves_the_statistics_of_the_training_data():
     X, y = draw()
     network = make("batch", max_iter=1, batch_size=60, activation="relu", learning_rate_init=1e-12).fit(X, y)

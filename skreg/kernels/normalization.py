@@ -50,6 +50,7 @@ from .layout import (
 )
 from .stages import NO_ADDRESS, Stage, address_of, address_or_none, array_at, call_stage
 from .team import share, wait
+from .views import part
 
 EPSILON = 1e-5
 RETENTION = 0.9
@@ -81,32 +82,33 @@ def _weight_of_batch(weights, rows, like):
 
 
 @uniform
-def _column_moments(sums, stride, weights, rows, unit, first, last, means, variances):
-    """Weighted means and variances of some columns; `unit` is 1 / the sum of the weights.
+def _column_moments(sums, stride, weights, rows, unit, means, variances):
+    """Weighted means and variances of the columns from `sums` on; `unit` is 1 / the sum of the weights.
 
     Relative to the first row: a constant column has variance 0, and large means cost no digits.
     """
-    origin = array_at(sums, last, means.dtype)
-    for j in range(first, last):
+    width = len(means)
+    origin = array_at(sums, width, means.dtype)
+    for j in range(width):
         means[j], variances[j] = 0, 0
     for i in range(len(rows)):
-        row, weight = array_at(sums + i * stride, last, means.dtype), unit * _weight(weights, rows[i], means)
-        for j in range(first, last):
+        row, weight = array_at(sums + i * stride, width, means.dtype), unit * _weight(weights, rows[i], means)
+        for j in range(width):
             means[j] += weight * (row[j] - origin[j])
-    for j in range(first, last):
+    for j in range(width):
         means[j] += origin[j]
     for i in range(len(rows)):
-        row, weight = array_at(sums + i * stride, last, means.dtype), unit * _weight(weights, rows[i], means)
-        for j in range(first, last):
+        row, weight = array_at(sums + i * stride, width, means.dtype), unit * _weight(weights, rows[i], means)
+        for j in range(width):
             difference = row[j] - means[j]
             variances[j] += weight * difference * difference
 
 
 @uniform
-def _remember(retained, mass, first, last, means, variances, running_means, running_variances, masses):
+def _remember(retained, mass, means, variances, running_means, running_variances, masses):
     """Combine the running statistics of some columns with those of a batch, which weighs `mass`."""
     one = means.dtype.type(1)
-    for j in range(first, last):
+    for j in range(len(means)):
         masses[j] = retained * masses[j] + mass
         part = mass / masses[j]
         difference = means[j] - running_means[j]
@@ -116,16 +118,16 @@ def _remember(retained, mass, first, last, means, variances, running_means, runn
 
 
 @uniform
-def _inverse_deviations(variances, first, last, epsilon):
+def _inverse_deviations(variances, epsilon):
     """1 / sqrt(variance + epsilon) in place."""
     one = variances.dtype.type(1)
-    for j in range(first, last):
+    for j in range(len(variances)):
         variances[j] = one / math.sqrt(variances[j] + epsilon)
 
 
 @helper
-def _copy(source, target, first, last):
-    for j in range(first, last):
+def _copy(source, target):
+    for j in range(len(target)):
         target[j] = source[j]
 
 
@@ -139,6 +141,7 @@ def _normalize_row(row, means, inverses, scales, shifts):
 def _normalize_and_keep_row(row, kept, means, inverses, scales, shifts):
     for j in range(len(row)):
         kept[j] = (row[j] - means[j]) * inverses[j]
+    for j in range(len(row)):  # a loop of its own, lest LLVM have too many pairs of arrays to tell apart
         row[j] = scales[j] * kept[j] + shifts[j]
 
 
@@ -169,29 +172,31 @@ def _by_batch(sums, kept, stride, begin, end, n_rows, width, weights, rows, para
               n_members, arrivals, n_met, batch_share):  # fmt: skip
     """By the statistics of the batch, which join the running ones."""
     indices, meetings = array_at(rows, n_rows, INDEX), array_at(arrivals, 1, INDEX)
-    old_means, old_variances = array_at(scratch, width, NUMBER), array_at(scratch + stride, width, NUMBER)
-    means, variances = array_at(scratch + 2 * stride, width, NUMBER), array_at(scratch + 3 * stride, width, NUMBER)
-    vector = width * means.itemsize
-    running_means = array_at(parameters + 2 * vector, width, NUMBER)
-    running_variances = array_at(parameters + 3 * vector, width, NUMBER)
-    masses = array_at(parameters + 4 * vector, width, NUMBER)
-
+    all_means, inverses = array_at(scratch + 2 * stride, width, NUMBER), array_at(scratch + 3 * stride, width, NUMBER)
     n_met = wait(meetings, n_met, n_members)
     first, last = share(width, _GRANULE, member, n_members)
+    # Of the member's columns:
+    offset, n, vector = first * inverses.itemsize, last - first, width * inverses.itemsize
+    old_means = array_at(scratch + offset, n, NUMBER)
+    old_variances = array_at(scratch + stride + offset, n, NUMBER)
+    means, variances = part(all_means, first, n), part(inverses, first, n)
+    running_means = array_at(parameters + 2 * vector + offset, n, NUMBER)
+    running_variances = array_at(parameters + 3 * vector + offset, n, NUMBER)
+    masses = array_at(parameters + 4 * vector + offset, n, NUMBER)
     total, has_variance = _weight_of_batch(weights, indices, means)
-    _copy(running_means, old_means, first, last)
-    _copy(running_variances, old_variances, first, last)
+    _copy(running_means, old_means)
+    _copy(running_variances, old_variances)
     if total > 0:
-        _column_moments(sums, stride, weights, indices, NUMBER(1 / total), first, last, means, variances)
+        _column_moments(sums + offset, stride, weights, indices, NUMBER(1 / total), means, variances)
         retained = RETENTION ** (total * batch_share)
-        _remember(NUMBER(retained), NUMBER(1 - retained), first, last, means, variances, running_means,
-                  running_variances, masses)  # fmt: skip
+        _remember(NUMBER(retained), NUMBER(1 - retained), means, variances, running_means, running_variances,
+                  masses)  # fmt: skip
     if not has_variance:
-        _copy(old_means, means, first, last)
-        _copy(old_variances, variances, first, last)
-    _inverse_deviations(variances, first, last, NUMBER(EPSILON))
+        _copy(old_means, means)
+        _copy(old_variances, variances)
+    _inverse_deviations(variances, NUMBER(EPSILON))
     wait(meetings, n_met, n_members)
-    _normalize_rows(sums, kept, stride, begin, end, width, parameters, means, variances, rectified)
+    _normalize_rows(sums, kept, stride, begin, end, width, parameters, all_means, inverses, rectified)
 
 
 def _by_running(sums, kept, stride, begin, end, n_rows, width, weights, rows, parameters, scratch, rectified, member,
@@ -202,8 +207,9 @@ def _by_running(sums, kept, stride, begin, end, n_rows, width, weights, rows, pa
     vector = width * inverses.itemsize
     n_met = wait(meetings, n_met, n_members)
     first, last = share(width, _GRANULE, member, n_members)
-    _copy(array_at(parameters + 3 * vector, width, NUMBER), inverses, first, last)
-    _inverse_deviations(inverses, first, last, NUMBER(EPSILON))
+    own = part(inverses, first, last - first)
+    _copy(part(array_at(parameters + 3 * vector, width, NUMBER), first, last - first), own)
+    _inverse_deviations(own, NUMBER(EPSILON))
     wait(meetings, n_met, n_members)
     means = array_at(parameters + 2 * vector, width, NUMBER)
     _normalize_rows(sums, kept, stride, begin, end, width, parameters, means, inverses, rectified)
@@ -247,14 +253,15 @@ def _by_units(sums, kept, stride, begin, end, n_rows, width, weights, rows, para
 
 
 @uniform
-def _column_sums(delta, kept, stride, n_rows, first, last, scale_gradient, shift_gradient):
-    """Gradients of some columns' scales and shifts."""
-    for j in range(first, last):
+def _column_sums(delta, kept, stride, n_rows, scale_gradient, shift_gradient):
+    """Gradients of scales and shifts, of the columns from `delta` and `kept` on."""
+    width = len(scale_gradient)
+    for j in range(width):
         scale_gradient[j], shift_gradient[j] = 0, 0
     for i in range(n_rows):
-        row = array_at(delta + i * stride, last, scale_gradient.dtype)
-        normalized = array_at(kept + i * stride, last, scale_gradient.dtype)
-        for j in range(first, last):
+        row = array_at(delta + i * stride, width, scale_gradient.dtype)
+        normalized = array_at(kept + i * stride, width, scale_gradient.dtype)
+        for j in range(width):
             scale_gradient[j] += row[j] * normalized[j]
             shift_gradient[j] += row[j]
 
@@ -317,10 +324,12 @@ def _backward(delta, kept, stride, begin, end, n_rows, width, weights, rows, par
     indices, meetings = array_at(rows, n_rows, INDEX), array_at(arrivals, 1, INDEX)
     n_met = wait(meetings, n_met, n_members)
     first, last = share(width, _GRANULE, member, n_members)
-    _column_sums(delta, kept, stride, n_rows, first, last, array_at(scratch, width, NUMBER),
-                 array_at(scratch + stride, width, NUMBER))  # fmt: skip
+    scales = array_at(parameters, width, NUMBER)
+    offset, n = first * scales.itemsize, last - first
+    _column_sums(delta + offset, kept + offset, stride, n_rows, array_at(scratch + offset, n, NUMBER),
+                 array_at(scratch + stride + offset, n, NUMBER))  # fmt: skip
     wait(meetings, n_met, n_members)
-    gradient_of_rows(delta, kept, stride, begin, end, indices, weights, array_at(parameters, width, NUMBER), scratch)
+    gradient_of_rows(delta, kept, stride, begin, end, indices, weights, scales, scratch)
 
 
 # Called by the network -------------------------------------------------------------------------------------------

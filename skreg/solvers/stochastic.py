@@ -10,6 +10,7 @@ from .._augmentation import Mixture
 from .._evaluate import evaluate, penalty_terms
 from .._interrupt import DeferredInterrupt
 from .._network import Workspace, aligned_empty, aligned_zeros, descent_scratch, multiplications
+from .._normalization import refresh_statistics
 from .._spare import borrow, give_back
 from .._team import Team
 from .._warn import warn
@@ -269,6 +270,8 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
+    elif spec.normalization == "batch" and state.n_averaged > 0:
+        refresh_statistics(spec, params, dataset)
     return run.n_iter, interrupted
 
 
