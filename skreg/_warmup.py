@@ -3,11 +3,13 @@
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain, product
 
 import numpy as np
 from scipy import sparse
 
+from ._warmup_partner import Partner
 from .classifier import MLPClassifier
 from .kernels._collector import load_kernels
 from .regressor import MLPRegressor
@@ -23,7 +25,7 @@ def warmup(dtypes=DTYPES):
     float64. This waits for it ahead: while an image is built, say, or on the login node of a cluster.
     The machine code is kept in ``NUMBA_CACHE_DIR`` if that is set, else beside the installed package or,
     where that cannot be written to, in the user's cache folder. It is for processors of this kind.
-    Calling it again costs next to nothing.
+    Calling it again costs next to nothing. Where there are two cores, a second process takes its part.
 
     Parameters
     ----------
@@ -47,33 +49,44 @@ def warmup(dtypes=DTYPES):
 
 
 def prepare(dtypes=DTYPES):
-    """Use every kernel; yields (name, dtype, seconds, how it came) of each, as soon as it is ready."""
+    """Use every kernel; yields (name, dtype, seconds, how it came) of each, as soon as it is ready.
+
+    Where there is much to compile, a second process takes its part.
+    """
     dtypes = [_checked(dtype) for dtype in ([dtypes] if isinstance(dtypes, str) else dtypes)]
     load_kernels()
-    known = set()
-    for dtype in dtypes:
-        for record in chain.from_iterable(_prepare_stage(stage, dtype) for stage in stages()):
-            known.add(record[:2])
-            yield record
-        for use in _uses(dtype):
-            with _recorded() as records, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # so few epochs do not converge
-                use()
-            for record in records:
-                known.add(record[:2])
-                yield record
-    for name in sorted(ready_kernels() - known):
-        yield *name, 0.0, READY
+    known, partner = set(), None
+    try:
+        for name, dtype, seconds, how in prepare_all(tasks_of(dtypes)):
+            known.add((name, dtype))
+            if partner is not None and how == LOADED and (name, dtype) in partner.seconds:
+                seconds, how = partner.seconds[name, dtype], COMPILED
+            yield name, dtype, seconds, how
+            if partner is None and how == COMPILED and Partner.is_worth_it() and not cache_errors():
+                partner = Partner(dtypes)
+    finally:
+        if partner is not None:
+            partner.close()
+    for name, dtype in sorted(ready_kernels() - known):
+        yield name, dtype, 0.0, READY
 
 
-def _prepare_stage(stage, dtype):
-    """A record of each version of a stage that a fit on a dtype may need; a full-batch solver works in float64."""
-    for needed in dict.fromkeys([np.dtype(dtype), np.dtype(np.float64)]):
-        if needed not in stage.dispatchers:
-            start = time.perf_counter()
-            stage.address(needed)
-            was_loaded = sum(stage.dispatchers[needed].stats.cache_hits.values()) > 0
-            yield stage.name, needed.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED
+def prepare_all(tasks):
+    """Run the tasks of `tasks_of`; yields the records of each."""
+    for task in tasks:
+        with _recorded() as records, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # so few epochs do not converge
+            task()
+        yield from records
+
+
+def tasks_of(dtypes):
+    """Functions that together compile or load everything, the large kernels first and last."""
+    needed = dict.fromkeys([*dtypes, "float64"])  # a full-batch solver works in float64
+    of_stages = [partial(stage.address, dtype) for stage, dtype in product(stages(), needed)]
+    of_dtypes = [_uses(dtype) for dtype in dtypes]
+    # A small one at the very first, to see whether there is anything to compile.
+    return [*of_stages[:1], *chain(*of_dtypes[:1]), *of_stages[1:], *chain(*of_dtypes[1:])]
 
 
 def kernels():
@@ -148,6 +161,7 @@ def _recorded():
     with ExitStack() as stack:
         for kernel in kernels():
             stack.enter_context(_timed(kernel, records))
+        stack.enter_context(_timed_stages(records))
         yield records
 
 
@@ -168,6 +182,25 @@ def _timed(kernel, records):
         yield
     finally:
         del kernel.compile
+
+
+@contextmanager
+def _timed_stages(records):
+    from .kernels.stages import Stage
+
+    prepare = Stage.prepare
+
+    def timed(stage, dtype):
+        start = time.perf_counter()
+        prepare(stage, dtype)
+        was_loaded = sum(stage.dispatchers[dtype].stats.cache_hits.values()) > 0
+        records.append((stage.name, dtype.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED))
+
+    Stage.prepare = timed
+    try:
+        yield
+    finally:
+        Stage.prepare = prepare
 
 
 # What is done with it -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skreg
 from skreg import MLPClassifier, MLPRegressor, _warmup
+from skreg._warmup_partner import Partner
 from skreg.cli import main
 
 KERNELS = {"evaluate", "loss_gradient", "train_epochs"}
@@ -196,3 +198,45 @@ def test_the_machine_code_is_where_numba_is_told_to_keep_it(tmp_path):
         assert {line.split()[-1] for line in lines} == {how}, process.stderr
         assert where.startswith(f"The machine code is in {tmp_path / 'chosen'}")
     assert list((tmp_path / "chosen").rglob("*.nbc"))
+
+
+# The second process --------------------------------------------------------------------------------------------------
+
+
+class _PartnerThatHasDoneAll:
+    """In the place of `Partner`."""
+
+    seconds, is_closed = {("train_epochs", "float64"): 5.0}, False
+
+    def __init__(self, dtypes):
+        assert dtypes == ["float64"]
+
+    @staticmethod
+    def is_worth_it():
+        return True
+
+    def close(self):
+        type(self).is_closed = True
+
+
+def test_what_the_second_process_has_compiled_counts_as_compiled(monkeypatch):
+    records = [("clip", "float64", 0.5, _warmup.COMPILED), ("train_epochs", "float64", 0.1, _warmup.LOADED),
+               ("evaluate", "float64", 0.1, _warmup.LOADED)]  # fmt: skip
+    monkeypatch.setattr(_warmup, "prepare_all", lambda tasks: iter(records))
+    monkeypatch.setattr(_warmup, "Partner", _PartnerThatHasDoneAll)
+    found = [record for record in _warmup.prepare(["float64"]) if record[3] != _warmup.READY]
+    assert found == [records[0], ("train_epochs", "float64", 5.0, _warmup.COMPILED), records[2]]
+    assert _PartnerThatHasDoneAll.is_closed
+
+
+def test_the_second_process_does_the_same_and_ends_when_it_is_told_to(tmp_path, monkeypatch):
+    """Nothing is on its disk: it compiles, from the other end, until it is closed."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    partner = Partner(["float32"])
+    deadline = time.monotonic() + 120
+    while not partner.seconds and time.monotonic() < deadline:
+        time.sleep(0.1)
+    partner.close()
+    assert partner._process.poll() is not None
+    last = _warmup.stages()[-1].name
+    assert next(iter(partner.seconds)) in {(last, "float32"), (last, "float64")}

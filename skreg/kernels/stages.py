@@ -108,12 +108,16 @@ class Stage:
         """Address of the machine code for a dtype, compiled or loaded now unless that has been done before."""
         dtype = np.dtype(dtype)
         if dtype not in self._addresses:
-            dispatcher = self.dispatchers[dtype] = self._dispatcher(dtype)
-            dispatcher.compile(self._signature)
-            compiled = dispatcher.get_compile_result(self._signature)
-            entry_point = compiled.fndesc.llvm_cfunc_wrapper_name
-            self._addresses[dtype] = compiled.library.get_pointer_to_function(entry_point)
+            self.prepare(dtype)
         return self._addresses[dtype]
+
+    def prepare(self, dtype):
+        """Compile it for a NumPy dtype, or load what was compiled before."""
+        dispatcher = self.dispatchers[dtype] = self._dispatcher(dtype)
+        dispatcher.compile(self._signature)
+        compiled = dispatcher.get_compile_result(self._signature)
+        entry_point = compiled.fndesc.llvm_cfunc_wrapper_name
+        self._addresses[dtype] = compiled.library.get_pointer_to_function(entry_point)
 
     def _dispatcher(self, dtype):
         names = {**self._template.__globals__, **self._functions, "NUMBER": from_dtype(dtype)}

@@ -1,0 +1,58 @@
+"""A second process that compiles from the other end: numba compiles one function at a time in each process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+_RUN = "from skreg._warmup_partner import main; main()"
+
+
+class Partner:
+    """Compiles in another process what `skreg.warmup` will need last; what it has done is found on disk.
+
+    Parameters
+    ----------
+    dtypes : sequence of str
+
+    Attributes
+    ----------
+    seconds : dict
+        What it has compiled so far, {(name, dtype): seconds}.
+    """
+
+    def __init__(self, dtypes):
+        self.seconds = {}
+        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _RUN, *dtypes], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True,
+        )  # fmt: skip
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self._process.stdout:
+            name, dtype, seconds = line.split()
+            self.seconds[name, dtype] = float(seconds)
+
+    def close(self):
+        """End it, wherever it is."""
+        self._process.terminate()
+        self._process.wait()
+
+    @staticmethod
+    def is_worth_it():
+        """Whether there is a core for it."""
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return n_cores > 1 and bool(sys.executable)
+
+
+def main():
+    """In the second process: a line for each kernel that it has compiled, as soon as it is on disk."""
+    from ._warmup import COMPILED, prepare_all, tasks_of
+
+    for name, dtype, seconds, how in prepare_all(reversed(tasks_of(sys.argv[1:]))):
+        if how == COMPILED:
+            print(name, dtype, seconds, flush=True)
