@@ -26,11 +26,12 @@ from ._normalization import (
     start_normalization,
     vectors_of,
 )
-from ._spec import hidden_units, make_spec, prediction_spec
+from ._spec import DROPOUT_KINDS, hidden_units, make_spec, n_entries, prediction_spec, refuse_dense_noise
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
 from ._weight_terms import PENALTIES, make_feasible
 from .exceptions import DivergenceError
+from .kernels import layout as code
 from .kernels._collector import load_kernels
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -71,6 +72,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "activity_l1_ratio": [_SHARE, "array-like"],
         "dropout": [_RATE, "array-like"],
         "input_dropout": [_RATE],
+        "dropout_kind": [StrOptions(set(DROPOUT_KINDS))],
+        "input_noise": [_NON_NEGATIVE, "array-like"],
         "batch_norm": ["boolean"],
         "layer_norm": ["boolean"],
         "batch_size": [StrOptions({"auto"}), _COUNT],
@@ -212,6 +215,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         sample_weight = self._weights("sample_weight", sample_weight, X, y)
         hidden = hidden_units(self.hidden_layer_sizes)
         spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss[0], numbers=loss[1])
+        refuse_dense_noise(self, spec, X)
         self._start(spec, X.dtype, going_on)
         held_out = self._validation_data(validation, X, loss)
         rows = None
@@ -227,7 +231,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     def _check_before_data(self, validation, incremental):
         """Refuse what can be refused before looking at the data."""
-        make_spec(self, (1, *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
+        make_spec(self, (n_entries(self.input_noise), *hidden_units(self.hidden_layer_sizes), 1), "squared_error")
         check_steps(self)
         augmentation_of(self)
         X_val, y_val, sample_weight_val = validation
@@ -285,6 +289,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self.out_activation_ = OUT_ACTIVATIONS[spec.loss]
         self._fitted_loss = spec.loss, spec.loss_parameters
         self._fitted_activations = spec.activations
+        self._fitted_dropout = {"kind": spec.dropout_kind, "rates": spec.penalties[:, code.DROPOUT].tolist()}
 
     def _draw_seeds(self, rng):
         """Seeds of the validation split and of shuffling and dropout; they stay for warm starts."""

@@ -92,6 +92,22 @@ dropout : float or sequence of float, default=0.0
 input_dropout : float, default=0.0
     The same for the inputs.
 
+dropout_kind : {'bernoulli', 'gaussian', 'alpha'}, default='bernoulli'
+    What `dropout` and `input_dropout` do to a unit while training, p being the rate.
+
+    - 'bernoulli': zero with probability p, else divided by 1 - p.
+    - 'gaussian': multiplied by a normal number of mean 1 and variance p / (1 - p), which are those of
+      'bernoulli' [4]_.
+    - 'alpha': with probability p the number that selu tends to far below 0, and then all are scaled
+      and shifted so that mean 0 and variance 1 stay [7]_. Hidden layers with `dropout` must have
+      ``activation='selu'``; not with `input_dropout` on sparse X.
+
+input_noise : float or sequence of float, default=0.0
+    Standard deviation, >= 0, of normal noise that is added to the inputs while training, new in every
+    step [12]_; a sequence has one entry for each column of X. It is in units of the inputs. On a linear
+    model with squared error it is Ridge with ``alpha = n_samples * input_noise ** 2``. Not with sparse
+    X, which it would make dense, and not with 'lbfgs'.
+
 batch_norm : bool, default=False
     Whether the sums of each hidden layer are normalised before its activation by mean and variance of
     the rows of the batch [Ioffe2015]_, weighted by the samples' weights, and then scaled and shifted by a learned
@@ -193,7 +209,7 @@ shuffle : bool, default=True
     Whether to shuffle the rows in each epoch.
 
 random_state : int, RandomState instance or None, default=None
-    Seed of the initial weights, the validation split, the order of the rows and the dropout masks. An
+    Seed of the initial weights, the validation split, the order of the rows, dropout and noise. An
     int gives the same weights, bit for bit, in every run on the same kind of processor.
 
 tol : float, default=1e-4
@@ -332,6 +348,8 @@ REFERENCES = """\
 .. [10] Misra (2020), "Mish: A self regularized non-monotonic activation function", :arxiv:`1908.08681`.
 .. [11] He et al. (2015), "Delving deep into rectifiers: surpassing human-level performance on ImageNet
    classification", :arxiv:`1502.01852`.
+.. [12] Bishop (1995), "Training with noise is equivalent to Tikhonov regularization", Neural Computation 7,
+   108-116, :doi:`10.1162/neco.1995.7.1.108`.
 .. [Loshchilov2017] "SGDR: stochastic gradient descent with warm restarts", :arxiv:`1608.03983`.
 .. [Smith2018] Smith & Topin, "Super-convergence: very fast training of neural networks using large learning
    rates", :arxiv:`1708.07120`.

@@ -22,7 +22,7 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
     from .kernels.links import link_stage
     from .kernels.losses import loss_stage
 
-    spec = spec.without_dropout()
+    spec = spec.without_noise()
     dtype, n_samples = params.dtype, dataset.n_samples
     total = np.zeros(2)
     n_columns = 0 if prediction is None else prediction.shape[1]

@@ -127,15 +127,18 @@ def _has_activity(spec):
 
 
 def _keeps_clean(spec):
-    """For each layer, whether its input is needed before dropout as well: for its activity penalty."""
+    """For each layer, whether its input is needed before dropout as well: for activity penalty or relu."""
     is_needed = np.append(False, _has_activity(spec)[:-1])
+    if spec.dropout_kind != "bernoulli":  # its noise does not tell what relu has set to zero
+        is_needed[1:] |= np.array(spec.activations, dtype=object) == "relu"
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
-def _stages(spec, dtype, descends, forward_only):
+def _stages(spec, dtype, descends, sparse, deviations, forward_only):
     """For each layer ((column of the layout, address of the stage that it names), ...)."""
     from .kernels.activations import activation_code
     from .kernels.activity import activity_stages
+    from .kernels.noise import STAGES, dropout_code
     from .kernels.normalization import normalization_stages
     from .kernels.projections import projection_code
     from .kernels.proximal import prox_code
@@ -145,6 +148,11 @@ def _stages(spec, dtype, descends, forward_only):
         layer.append((code.ACTIVATION, activation_code(name, dtype)))
         if has_activity:
             layer += zip((code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT), activity_stages(dtype), strict=True)
+    for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
+        kind = dropout_code(spec.dropout_kind, dtype, sparse_inputs=sparse and number == 0)
+        layers[number].append((code.NOISE, kind))
+    if deviations is not None:
+        layers[0] += (code.INPUT_NOISE, STAGES["added"].address(dtype)), (code.DEVIATIONS, deviations.ctypes.data)
     if descends:
         for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
             layer.append((code.PROX, prox_code(prox, dtype)))
@@ -216,7 +224,11 @@ class Workspace:
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        (first, *others), itemsize = _stages(spec, dtype, descends, forward_only), np.dtype(dtype).itemsize
+        itemsize = np.dtype(dtype).itemsize
+        self._deviations = None  # the layout holds their address
+        if spec.input_noise:
+            self._deviations = np.broadcast_to(spec.input_noise, spec.layer_units[0]).astype(dtype)
+        first, *others = _stages(spec, dtype, descends, sparse, self._deviations, forward_only)
         stages = ((*first, *codes), *others)
         self.layout, size = _make_layout(
             spec.layer_units, stages, _keeps_clean(spec), spec.normalization, capacity, itemsize, sparse, forward_only

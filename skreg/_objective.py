@@ -63,7 +63,7 @@ class FullBatch:
     """
 
     def __init__(self, spec, dataset):
-        self.spec = spec.without_dropout()
+        self.spec = spec.without_noise()
         self.nonsmooth = NonSmooth.of(spec)
         self.l1 = self.nonsmooth.l1
         self.l2 = spread(spec, code.COEF_L2, code.INTERCEPT_L2)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 
 from ._compat import InvalidParameterError
 from ._losses import is_smooth, loss_parameters
@@ -18,6 +19,7 @@ from .kernels import layout as code
 ACTIVATIONS = (
     "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
 )  # fmt: skip
+DROPOUT_KINDS = ("bernoulli", "gaussian", "alpha")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class Spec:
 
     `activations` has one name for each hidden layer, `penalties` one row for each layer of weights, with
     the columns of `kernels.layout`; the dropout rate of a layer is that of its input. `loss_parameters` are
-    the numbers that the loss needs, see `kernels.losses`. `normalization` of the hidden layers is 'batch',
-    'layer' or None.
+    the numbers that the loss needs, see `kernels.losses`. `dropout_kind` says what noise the rates stand for;
+    `input_noise` has one standard deviation for all columns of X or one for each, or none. `normalization`
+    of the hidden layers is 'batch', 'layer' or None.
     """
 
     layer_units: tuple
@@ -36,6 +39,8 @@ class Spec:
     penalties: np.ndarray
     loss_parameters: tuple = ()
     normalization: str | None = None
+    dropout_kind: str = "bernoulli"
+    input_noise: tuple = ()
 
     @property
     def n_layers(self):
@@ -69,12 +74,16 @@ class Spec:
         """Name of the projection of each layer's weights after a step (kernels/projections.py), or None."""
         return tuple(["columns" if max_norm else None for max_norm in self.penalties[:, code.MAX_NORM].tolist()])
 
-    def without_dropout(self):
-        if not self.has_dropout:
+    @property
+    def has_noise(self):
+        return self.has_dropout or bool(self.input_noise)
+
+    def without_noise(self):
+        if not self.has_noise:
             return self
         penalties = self.penalties.copy()
         penalties[:, code.DROPOUT] = 0.0
-        return replace(self, penalties=penalties)
+        return replace(self, penalties=penalties, input_noise=())
 
 
 def hidden_units(hidden_layer_sizes):
@@ -105,7 +114,8 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
     for entry in [value] if np.ndim(value) == 0 else entries:
         if not isinstance(entry, Real) or not 0 <= entry <= upper or not np.isfinite(entry):
             bound = "a finite number >= 0" if upper == np.inf else f"in [0, 1{']' if upper == 1 else ')'}"
-            raise InvalidParameterError(f"{name} must be {bound} in every layer, got {value!r}.")
+            every = "column" if layers == "columns of X" else "layer"
+            raise InvalidParameterError(f"{name} must be {bound} in every {every}, got {value!r}.")
     return np.asarray(entries, dtype=np.float64)
 
 
@@ -146,6 +156,11 @@ def _refuse_contradictions(estimator, n_hidden, table):
                     f"{name}={getattr(estimator, name)!r} needs a hidden layer, but hidden_layer_sizes is empty"
                     f"{instead} set {name}=0."
                 )
+    if estimator.solver == "lbfgs" and np.any(np.asarray(estimator.input_noise) > 0):
+        raise ValueError(
+            "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with input_noise, got "
+            f"input_noise={estimator.input_noise!r}: use solver='adam' or 'sgd', or set input_noise=0."
+        )
     if estimator.solver == "lbfgs" and table[:, code.DROPOUT].any():
         raise ValueError(
             "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with dropout, got "
@@ -202,7 +217,7 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
     they are taken from the estimator's parameters.
     """
     n_hidden = len(layer_units) - 2
-    return Spec(
+    spec = Spec(
         layer_units=tuple(layer_units),
         activations=activations_of(estimator.activation if activation is None else activation, n_hidden),
         loss=loss,
@@ -211,7 +226,50 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
         normalization=(
             normalization_of(estimator, layer_units) if normalization is _BY_PARAMETERS else normalization
         ),
+        dropout_kind=estimator.dropout_kind,
+        input_noise=input_noise_of(estimator.input_noise, layer_units[0]),
     )
+    _refuse_alpha_dropout(estimator, spec)
+    return spec
+
+
+def n_entries(value):
+    """Length of a sequence, 1 for a number."""
+    is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    return len(value) if is_sequence and np.ndim(value) else 1
+
+
+def input_noise_of(value, n_features):
+    """`input_noise` as a tuple: one standard deviation for all columns, one for each, or nothing without noise."""
+    deviations = per_layer("input_noise", value, n_features, "columns of X")
+    if not deviations.any():
+        return ()
+    return tuple(deviations.tolist()) if np.ndim(value) else (float(value),)
+
+
+def _refuse_alpha_dropout(estimator, spec):
+    dropped = spec.penalties[1:, code.DROPOUT] > 0
+    if spec.dropout_kind == "alpha" and any(name != "selu" for name in np.array(spec.activations)[dropped]):
+        raise ValueError(
+            "dropout_kind='alpha' is made for the mean and variance of selu's outputs, got "
+            f"activation={estimator.activation!r}: use activation='selu', or dropout_kind='bernoulli' or 'gaussian'."
+        )
+
+
+def refuse_dense_noise(estimator, spec, X):
+    """Refuse noise that would make sparse X dense."""
+    if not sparse.issparse(X):
+        return
+    if spec.input_noise:
+        raise ValueError(
+            f"input_noise={estimator.input_noise!r} would make sparse X dense: give X.toarray(), or set input_noise=0 "
+            "and use input_dropout, which leaves zeros what they are."
+        )
+    if spec.dropout_kind == "alpha" and spec.penalties[0, code.DROPOUT] > 0:
+        raise ValueError(
+            f"dropout_kind='alpha' with input_dropout={estimator.input_dropout!r} would make sparse X dense: give "
+            "X.toarray(), or set input_dropout=0, or dropout_kind='bernoulli' or 'gaussian'."
+        )
 
 
 @lru_cache(maxsize=256)

@@ -106,12 +106,13 @@ def stages():
         clipping,
         links,
         losses,
+        noise,
         normalization,
         projections,
         proximal,
     )
 
-    steps = proximal, projections, clipping, averaging, augmentation
+    steps = proximal, projections, clipping, averaging, augmentation, noise
     modules = activations, activity, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 

@@ -117,6 +117,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         activity_l1_ratio=1.0,
         dropout=0.0,
         input_dropout=0.0,
+        dropout_kind="bernoulli",
+        input_noise=0.0,
         batch_norm=False,
         layer_norm=False,
         batch_size="auto",
@@ -167,6 +169,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.activity_l1_ratio = activity_l1_ratio
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.dropout_kind = dropout_kind
+        self.input_noise = input_noise
         self.batch_norm = batch_norm
         self.layer_norm = layer_norm
         self.batch_size = batch_size

@@ -129,6 +129,7 @@ def make_kernel_spec(network, units):
         l1_ratio=network.rho, positive=network.positive, max_norm=network.max_norm, weight_decay=network.weight_decay,
         bias_penalty=network.beta, bias_l1_ratio=network.r, activity_penalty=network.gamma,
         activity_l1_ratio=network.q, input_dropout=network.dropout[0], dropout=network.dropout[1:],
+        dropout_kind=network.dropout_kind, input_noise=network.input_noise,
         **network.loss_parameters,
     )  # fmt: skip
     return make_spec(estimator, units, network.loss)

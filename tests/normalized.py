@@ -44,13 +44,13 @@ class Forward:
     With `weights` the batch's statistics are taken, else the running ones.
     """
 
-    def __init__(self, network, kind, coefs, intercepts, vectors, X, weights=None, masks=None):
+    def __init__(self, network, kind, coefs, intercepts, vectors, X, weights=None, noise=None):
         self.inputs, self.sums, self.normalized, self.inverses, self.shares = [], [], [], [], []
         self.activated, self.outputs = [], []
         values = X
         for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-            if masks is not None:
-                values = values * masks[layer] / (1 - network.dropout[layer])
+            if noise is not None:
+                values = values * noise[layer][0] + noise[layer][1]
             self.inputs.append(values)
             z = values @ coef + intercept
             self.sums.append(z)
@@ -71,9 +71,9 @@ class Forward:
             self.outputs.append(values)
 
 
-def data_terms(network, kind, coefs, intercepts, vectors, X, y, weights, masks=None, *, trains=True):
+def data_terms(network, kind, coefs, intercepts, vectors, X, y, weights, noise=None, *, trains=True):
     """(sum of s_i loss, sum of s_i activity penalty) over the rows of a batch."""
-    passed = Forward(network, kind, coefs, intercepts, vectors, X, weights if trains else None, masks)
+    passed = Forward(network, kind, coefs, intercepts, vectors, X, weights if trains else None, noise)
     losses, _ = reference.LOSSES[network.loss](y, passed.sums[-1])
     activity = sum(
         weight * gamma * reference.elastic(row, q)
@@ -97,9 +97,9 @@ def back(kind, delta, u, inverse, shares):
     return result
 
 
-def data_gradient(network, kind, coefs, intercepts, vectors, X, y, weights, batch_size, masks=None):
+def data_gradient(network, kind, coefs, intercepts, vectors, X, y, weights, batch_size, noise=None):
     """Gradients of coefs, intercepts, scales and shifts, and the forward pass."""
-    passed = Forward(network, kind, coefs, intercepts, vectors, X, weights, masks)
+    passed = Forward(network, kind, coefs, intercepts, vectors, X, weights, noise)
     factors = weights[:, None] / batch_size
     delta = factors * reference.LOSSES[network.loss](y, passed.sums[-1])[1]
     gradients = [[], [], [], []]
@@ -109,8 +109,8 @@ def data_gradient(network, kind, coefs, intercepts, vectors, X, y, weights, batc
         if layer == 0:
             break
         delta = delta @ coefs[layer].T
-        if masks is not None:
-            delta = delta * masks[layer] / (1 - network.dropout[layer])
+        if noise is not None:
+            delta = delta * noise[layer][0]
         a, gamma, q = passed.outputs[layer - 1], network.gamma[layer - 1], network.q[layer - 1]
         delta = delta + factors * gamma * (q * np.sign(a) + (1 - q) * a)
         with np.errstate(over="ignore"):  # a row of weight 0 may lie far from the others
@@ -157,11 +157,11 @@ class Run:
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
             share, weights = len(rows) / self.batch_size, self.weights[rows]
-            masks = reference.dropout_masks(network, self.coefs, self.seed, self.step, len(rows))
+            noise = reference.draw_noise(network, self.coefs, self.seed, self.step, len(rows))
             batch = (network, self.kind, self.coefs, self.intercepts, self.vectors, self.X[rows], self.y[rows], weights)
-            terms = data_terms(*batch, masks)
+            terms = data_terms(*batch, noise)
             loss, activity = loss + terms[0], activity + terms[1]
-            slopes, passed = data_gradient(*batch, self.batch_size, masks)
+            slopes, passed = data_gradient(*batch, self.batch_size, noise)
             scales, shifts = ([layer[k] for layer in self.vectors] for k in (0, 1))
             params = [*self.coefs, *self.intercepts, *scales, *shifts]
             gradients = [g + share * b * w for g, b, w in zip(sum(slopes, []), l2, params, strict=True)]

@@ -191,6 +191,8 @@ class Network:
     positive: bool = False
     max_norm: list | None = None
     weight_decay: float = 0.0
+    dropout_kind: str = "bernoulli"
+    input_noise: float | list = 0.0
 
     def strengths(self, layer, fan_out):
         """(l1, l2, strength of the norm of each row) of a layer's weights."""
@@ -217,15 +219,16 @@ def elastic(values, l1_ratio):
     return l1_ratio * np.abs(values).sum() + (1 - l1_ratio) / 2 * (values**2).sum()
 
 
-def forward(network, coefs, intercepts, X, masks=None):
-    """(inputs, pre-activations) of every layer; `masks` are 0/1 arrays like the layers' inputs."""
+def forward(network, coefs, intercepts, X, noise=None):
+    """(inputs, pre-activations) of every layer; `noise` has a factor and a shift for each layer's inputs."""
     inputs, sums = [], []
     values = X
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         if layer > 0:
             values = activation_of(network, layer - 1)[0](sums[-1])
-        if masks is not None:
-            values = values * masks[layer] / (1 - network.dropout[layer])
+        if noise is not None:
+            factor, shift = noise[layer]
+            values = values * factor + shift
         inputs.append(values)
         sums.append(np.einsum("ij,jk->ik", values, coef) + intercept)
     return inputs, sums
@@ -236,9 +239,9 @@ def hidden_activations(network, sums):
     return [activation_of(network, layer)[0](z) for layer, z in enumerate(sums[:-1])]
 
 
-def data_terms(network, coefs, intercepts, X, y, weights, masks=None):
+def data_terms(network, coefs, intercepts, X, y, weights, noise=None):
     """(sum of s_i loss, sum of s_i activity penalty) over the rows."""
-    _, sums = forward(network, coefs, intercepts, X, masks)
+    _, sums = forward(network, coefs, intercepts, X, noise)
     losses, _ = LOSSES[network.loss](y, sums[-1], **network.loss_parameters)
     activity = 0.0
     for layer, values in enumerate(hidden_activations(network, sums)):
@@ -264,9 +267,9 @@ def objective_terms(network, coefs, intercepts, X, y, weights=None):
     return loss / weights.sum(), *penalty_terms(network, coefs, intercepts), activity / weights.sum()
 
 
-def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
+def data_gradient(network, coefs, intercepts, X, y, row_factors, noise=None):
     """Gradients (of coefs, of intercepts) of sum_i row_factors_i (loss_i + activity penalty_i)."""
-    inputs, sums = forward(network, coefs, intercepts, X, masks)
+    inputs, sums = forward(network, coefs, intercepts, X, noise)
     hidden = hidden_activations(network, sums)
     delta = row_factors[:, None] * LOSSES[network.loss](y, sums[-1], **network.loss_parameters)[1]
     coef_gradients, intercept_gradients = [], []
@@ -275,8 +278,8 @@ def data_gradient(network, coefs, intercepts, X, y, row_factors, masks=None):
         intercept_gradients.insert(0, delta.sum(axis=0))
         if layer > 0:
             back = np.einsum("ik,jk->ij", delta, coefs[layer])
-            if masks is not None:
-                back = back * masks[layer] / (1 - network.dropout[layer])
+            if noise is not None:
+                back = back * noise[layer][0]
             gamma, q, a = network.gamma[layer - 1], network.q[layer - 1], hidden[layer - 1]
             back = back + row_factors[:, None] * gamma * (q * np.sign(a) + (1 - q) * a)
             delta = back * activation_of(network, layer - 1)[1](sums[layer - 1])
@@ -324,13 +327,48 @@ def keep_mask(seed, step, layer, n_rows, n_units, rate):
     return (np.array(bits).reshape(n_rows, n_units) >= threshold).astype(float)
 
 
-def dropout_masks(network, coefs, seed, step, n_rows):
-    """The masks of every layer's input, or None without dropout."""
-    if not any(network.dropout):
+def normals(key, n_rows, n_units):
+    """Normal numbers for the units of rows: quantiles of 32 bits, the first of which is the sign."""
+
+    def number(row, unit):
+        x = random_32_bits(combine(key, row), unit)
+        x = ((x ^ (x >> 15)) * 0x846CA68B) & _32
+        x ^= x >> 16
+        tail = special.ndtri(((x & (2**31 - 1)) + 0.5) / 2**32)
+        return tail if x >= 2**31 else -tail
+
+    return np.array([[number(row, unit) for unit in range(n_units)] for row in range(n_rows)])
+
+
+def dropout_noise(kind, seed, step, layer, n_rows, n_units, p):
+    """(factor, shift) that dropout of this kind and rate applies to the inputs of a layer."""
+    if kind == "gaussian":
+        key = combine(combine(combine(seed, 2), step), layer)
+        return 1 + np.sqrt(p / (1 - p)) * normals(key, n_rows, n_units), 0.0
+    mask = keep_mask(seed, step, layer, n_rows, n_units, p)
+    if kind == "bernoulli":
+        return mask / (1 - p), 0.0
+    limit, q = -LAMBDA * ALPHA, 1 - p
+    a = (q + limit**2 * q * (1 - q)) ** -0.5
+    b = -a * (1 - q) * limit
+    return a * mask, a * limit * (1 - mask) + b
+
+
+def draw_noise(network, coefs, seed, step, n_rows):
+    """(factor, shift) of every layer's input, or None without noise: dropout, and normal numbers added to X."""
+    if not any(network.dropout) and not np.any(network.input_noise):
         return None
-    return [
-        keep_mask(seed, step, layer, n_rows, len(coef), network.dropout[layer]) for layer, coef in enumerate(coefs)
+    noise = [
+        dropout_noise(network.dropout_kind, seed, step, layer, n_rows, len(coef), network.dropout[layer])
+        if network.dropout[layer]
+        else (1.0, 0.0)
+        for layer, coef in enumerate(coefs)
     ]
+    if np.any(network.input_noise):
+        factor, shift = noise[0]
+        added = network.input_noise * normals(combine(combine(seed, 3), step), n_rows, len(coefs[0]))
+        noise[0] = factor, shift + factor * added
+    return noise
 
 
 # Augmentation of a batch -----------------------------------------------------------------------------------------
@@ -371,6 +409,11 @@ def augmented(X, y, weights, kind, strength, seed, step):
         mixed, share = np.where(own, X, X[other]), own.mean(axis=1)
     both = np.concatenate([share * weights, (1 - share) * weights[other]])
     return np.vstack([mixed, mixed]), np.vstack([y, y[other]]), both
+
+
+def _copied(part, n_copies):
+    """The same noise for copies of all rows, which are those that are mixed."""
+    return np.tile(part, (n_copies, 1)) if np.ndim(part) else part
 
 
 # Optimizers, in their textbook forms, over lists of arrays -----------------------------------------------------
@@ -502,16 +545,16 @@ def train_epoch(network, coefs, intercepts, X, y, weights, order, optimizer, bat
     for number, start in enumerate(range(0, len(order), batch_size)):
         rows = order[start : start + batch_size]
         share = len(rows) / batch_size
-        masks = dropout_masks(network, coefs, seed, first_step + number, len(rows))
+        noise = draw_noise(network, coefs, seed, first_step + number, len(rows))
         given, targets, factors = X[rows], y[rows], weights[rows]
         if augmentation is not None:
             given, targets, factors = augmented(given, targets, factors, *augmentation, seed, first_step + number)
             n_copies = len(given) // len(rows)
-            masks = None if masks is None else [np.tile(mask, (n_copies, 1)) for mask in masks]
+            noise = noise and [tuple(_copied(part, n_copies) for part in parts) for parts in noise]
         batch = (network, params[:n_layers], params[n_layers:], given, targets)
-        batch_loss, batch_activity = data_terms(*batch, factors, masks)
+        batch_loss, batch_activity = data_terms(*batch, factors, noise)
         loss, activity = loss + batch_loss, activity + batch_activity
-        slopes = sum(data_gradient(*batch, factors / batch_size, masks), [])
+        slopes = sum(data_gradient(*batch, factors / batch_size, noise), [])
         gradients = [slope + share * b * w for slope, b, w in zip(slopes, l2, params, strict=True)]
         gradients, share = clipped(gradients, share, clip_norm)
         if learning_rates is not None:

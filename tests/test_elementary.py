@@ -18,6 +18,7 @@ from skreg.kernels.simd import VECTOR_BYTES
 
 from . import reference
 
+INF, NAN = np.inf, np.nan
 DTYPES = [np.float32, np.float64]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -57,7 +58,7 @@ def _compiled(name):
     return apply
 
 
-LOOPS = {name: _compiled(name) for name in FUNCTIONS}
+LOOPS = {name: _compiled(name) for name in [*FUNCTIONS, "log"]}
 
 
 def evaluate(name, x):
@@ -144,9 +145,30 @@ def test_a_value_does_not_depend_on_its_place_in_the_row(name, dtype):
         np.testing.assert_array_equal(evaluate(name, x[start : start + 3].copy()), whole[start : start + 3])
 
 
+def test_error_of_log_is_within_the_documented_bound():
+    assert "1.8 ulp" in elementary.log.__doc__
+    for dtype in MEASURABLE:
+        info = np.finfo(dtype)
+        rng = np.random.default_rng(3)
+        near_1 = rng.uniform(0.3, 3, 100_000), 1 + rng.normal(0, 1e-5, 1000)
+        x = np.concatenate([np.abs(_random_bits(dtype, 16)), *near_1])
+        x = np.concatenate([x.astype(dtype), np.nextafter(dtype(1), [0, 2], dtype=dtype), [info.max, info.tiny]])
+        x = x[(x >= info.tiny) & (x != 1)].astype(dtype)
+        errors = ulps(evaluate("log", x), np.log(x.astype(np.longdouble)), dtype)
+        assert errors.max() <= 1.8, f"{errors.max():.3f} ulp at {x[errors.argmax()]!r}"
+
+
+@dtypes
+@pytest.mark.parametrize("length", [1, 40])
+def test_special_values_of_log(length, dtype):
+    tiny = np.finfo(dtype).tiny
+    for x, expected in {1: 0, INF: INF, 0: -INF, tiny / 4: -INF, -1: NAN, -INF: NAN, NAN: NAN}.items():
+        found = evaluate("log", np.full(length, x, dtype))
+        np.testing.assert_array_equal(found, np.full(length, expected, dtype), err_msg=f"log({x})")
+
+
 # Special values ------------------------------------------------------------------------------------------------------
 
-INF, NAN = np.inf, np.nan
 SPECIAL = {
     "exp": {INF: INF, -INF: 0.0, 0.0: 1.0},
     "expm1": {INF: INF, -INF: -1.0, 0.0: 0.0},
@@ -230,7 +252,7 @@ def test_a_call_of_the_mathematical_library_would_be_seen():
 
 
 @dtypes
-@functions
+@pytest.mark.parametrize("name", [*FUNCTIONS, "log"])
 def test_loops_are_vectorised(name, dtype):
     kernel = _compiled(name)
     kernel(np.zeros(9, dtype), np.zeros(9, dtype))

@@ -198,6 +198,9 @@ BAD = {
     "activity_l1_ratio": HIDDEN_SHARES,
     "dropout": [*HIDDEN_SHARES, 1, 1.0, [0, 1.0]],
     "input_dropout": RATES,
+    "dropout_kind": ["normal", "Gaussian", None, 1, ["alpha"], NAN],
+    "input_noise": [-1, NAN, INF, "a", None, 1j, {"a": 1}, [-1, 0, 0], [0, INF, 0], ["a", 0, 0], [None, 0], [[1, 1]],
+                    [NAN]],
     "batch_norm": FLAGS,
     "layer_norm": FLAGS,
     "batch_size": [*COUNTS, "all"],
@@ -292,6 +295,19 @@ CONTRADICTIONS = {
     ),
     "dropout by layer with lbfgs": ({"solver": "lbfgs", "dropout": [0.0, 0.1]}, ["lbfgs", "[0.0, 0.1]"]),
     "input dropout with lbfgs": ({"solver": "lbfgs", "input_dropout": 0.1}, ["lbfgs", "input_dropout=0.1"]),
+    "input noise with lbfgs": (
+        {"solver": "lbfgs", "input_noise": 0.1},
+        ["lbfgs", "input_noise=0.1", "needs the same objective at every evaluation", "use solver='adam' or 'sgd'"],
+    ),
+    "input noise by column with lbfgs": ({"solver": "lbfgs", "input_noise": [0, 0.1]}, ["lbfgs", "[0, 0.1]"]),
+    "alpha dropout without selu": (
+        {"dropout_kind": "alpha", "dropout": 0.1},
+        ["dropout_kind='alpha'", "activation='relu'", "use activation='selu', or dropout_kind='bernoulli'"],
+    ),
+    "alpha dropout with selu elsewhere": (
+        {"dropout_kind": "alpha", "dropout": [0.0, 0.1], "activation": ["selu", "relu"]},
+        ["dropout_kind='alpha'", "['selu', 'relu']"],
+    ),
     "dropout without hidden layers": (
         {"hidden_layer_sizes": (), "dropout": 0.1},
         ["dropout=0.1", "hidden_layer_sizes is empty", "use input_dropout, or set dropout=0"],
@@ -418,6 +434,8 @@ GOOD = {
     "activity_l1_ratio": [0, 1],
     "dropout": [0, 0.999, np.nextafter(1.0, 0.0), [0.0, 0.5]],
     "input_dropout": [0, 0.5],
+    "dropout_kind": ["bernoulli", "gaussian", "alpha"],
+    "input_noise": [0, 0.0, 1, np.float32(0.1), [0, 0.5, 2], (0, 0, 0), np.ones(3)],
     "batch_norm": [True, np.True_],
     "layer_norm": [True, np.True_],
     "batch_size": [1, 7, 30, np.int32(4), "auto"],

@@ -21,6 +21,8 @@ from numba.extending import intrinsic
 from ._jit import exact_helper
 
 _MANTISSA_BITS = {types.float32: 23, types.float64: 52}
+_BIAS = {types.float32: 127, types.float64: 1023}
+_BITS_OF_ROOT_OF_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}
 
 
 def _integer(kind):
@@ -76,6 +78,48 @@ def _times_power_of_2(context, y, shifted):
 
 
 @intrinsic
+def _exponent(context, x):
+    """The whole number n for which x / 2^n is in [sqrt(1/2), sqrt(2)), as a float; x is positive and normal."""
+
+    def emit(ctx, builder, signature, args):
+        exponent = builder.lshr(_shifted_bits(builder, x, args[0]), _integer(x)(_MANTISSA_BITS[x]))
+        narrow = exponent if x == types.float32 else builder.trunc(exponent, ir.IntType(32))  # no AVX2 for 64 bits
+        return builder.sitofp(builder.sub(narrow, ir.IntType(32)(_BIAS[x])), args[0].type)
+
+    return x(x), emit
+
+
+@intrinsic
+def _significand(context, x):
+    """x / 2^n in [sqrt(1/2), sqrt(2))."""
+
+    def emit(ctx, builder, signature, args):
+        integer = _integer(x)
+        fraction = builder.and_(_shifted_bits(builder, x, args[0]), integer(2 ** _MANTISSA_BITS[x] - 1))
+        return builder.bitcast(builder.add(fraction, integer(_BITS_OF_ROOT_OF_HALF[x])), args[0].type)
+
+    return x(x), emit
+
+
+def _shifted_bits(builder, kind, value):
+    """Bits of a number whose exponent field changes where the number is sqrt(1/2) 2^n."""
+    integer = _integer(kind)
+    shift = (_BIAS[kind] << _MANTISSA_BITS[kind]) - _BITS_OF_ROOT_OF_HALF[kind]
+    return builder.add(builder.bitcast(value, integer), integer(shift))
+
+
+@intrinsic
+def as_number(context, integer, x):
+    """An integer of up to 31 bits in the type of x."""
+
+    def emit(ctx, builder, signature, args):
+        narrow = builder.trunc(args[0], ir.IntType(32)) if integer.bitwidth > 32 else args[0]
+        return builder.sitofp(narrow, args[1].type)
+
+    return x(integer, x), emit
+
+
+@intrinsic
 def maximum(context, x, y):
     """The larger number; NaN if either is."""
 
@@ -92,7 +136,7 @@ constant = _constant
 _ZERO, _ONE, _TWO = _constant(0.0), _constant(1.0), _constant(2.0)
 zero, one = _ZERO, _ONE
 _HALF, _MINUS_TWO = _constant(0.5), _constant(-2.0)
-_INFINITY = _constant(math.inf)
+_INFINITY, _NAN = _constant(math.inf), _constant(math.nan)
 
 _LOG2_E = _constant(1.442695, 1.4426950408889634)
 # log 2 in two parts: products of the first with any exponent are exact
@@ -100,6 +144,7 @@ _LN_2_HIGH = _constant(0.693115234375, 0.693147180559663)
 _LN_2_LOW = _constant(3.1946183e-05, 2.8235290563031577e-13)
 # z + 1.5 * 2^23 (2^52) rounds z to an integer, which is then the low bits of the sum
 _SHIFT = _constant(1.5 * 2.0**23, 1.5 * 2.0**52)
+_SMALLEST = _constant(2.0**-126, 2.0**-1022)
 _LN_OF_SMALLEST = _constant(-87.33654, -708.3964185322641)
 _LN_OF_LARGEST = _constant(88.72283, 709.782712893384)
 
@@ -175,11 +220,21 @@ def expm1(x):
 
 @exact_helper
 def _log1p(f):
-    """log(1 + f) for 0 <= f <= 1, from atanh(f / (2 + f)) as in fdlibm's log (Ng 1993)."""
+    """log(1 + f) for -1/2 <= f <= 1, from atanh(f / (2 + f)) as in fdlibm's log (Ng 1993)."""
     s = f / (_TWO(f) + f)
     z = s * s
     half_square = _HALF(f) * f * f
     return f - (half_square - s * (half_square + _TWO(f) * z * _ATANH(z)))
+
+
+@exact_helper
+def log(x):
+    """Natural logarithm: 1.8 ulp; -inf where x is 0 or subnormal, NaN below."""
+    n = _exponent(x)
+    y = n * _LN_2_HIGH(x) + (_log1p(_significand(x) - _ONE(x)) + n * _LN_2_LOW(x))
+    y = y if x < _INFINITY(x) else x  # a NaN stays one
+    y = y if x >= _SMALLEST(x) or x != x else -_INFINITY(x)
+    return _NAN(x) if x < _ZERO(x) else y
 
 
 @exact_helper

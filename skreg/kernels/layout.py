@@ -27,7 +27,9 @@ SCALES = 18  # in the parameters: scales, shifts; running means, variances and t
 NORMALIZED, NORM_SCRATCH = 19, 20  # values before scale and shift, strided as the output; scratch of the stages
 # Of the first layer, see augmentation.py:
 AUGMENT, MIX_LOSSES, MIXTURE = 21, 22, 23  # addresses of stages, and of what they share, or 0
-N_LAYOUT = 24
+NOISE = 24  # BERNOULLI, or address of the stage that does what dropout of its input is instead; see noise.py
+INPUT_NOISE, DEVIATIONS = 25, 26  # of the first layer: address of the stage that adds noise to X or 0; of its numbers
+N_LAYOUT = 27
 
 NOWHERE = -1
 
@@ -38,6 +40,8 @@ MAX_NORM = 9  # of the weights of each output, or 0
 DECAY = 10  # of the weights, in units of the learning rate
 N_PENALTIES = 11
 
+# dropout that is part of the kernels
+BERNOULLI = 0
 # activations that are part of the product
 IDENTITY, RELU = 0, 1
 # optimizers

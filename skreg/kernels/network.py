@@ -18,18 +18,22 @@ from .layout import (
     ACTIVITY_L2,
     ACTIVITY_VALUE,
     AUGMENT,
+    BERNOULLI,
     CACHE_LINE,
     COEF,
     DELTA,
+    DEVIATIONS,
     DROPOUT,
     FAN_IN,
     FAN_OUT,
     IDENTITY,
     INPUT,
+    INPUT_NOISE,
     INPUT_STRIDE,
     INTERCEPT,
     MIX_LOSSES,
     MIXTURE,
+    NOISE,
     NORM_SCRATCH,
     NORMALIZE,
     NOWHERE,
@@ -42,9 +46,9 @@ from .layout import (
 from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .normalization import denormalize, normalize
-from .random import augment_key, combine, drop_threshold, dropout_key, is_kept
+from .random import augment_key, combine, drop_threshold, dropout_key, input_noise_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
-from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
+from .stages import NO_ADDRESS, address_of, address_or_none, call_function, call_stage
 from .team import share
 from .views import part, set_zero
 
@@ -52,8 +56,8 @@ _ROWS_AHEAD = 8
 
 
 @outlined
-def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n_features):
-    """Copy rows of dense X to the workspace, with input dropout at `rate`.
+def gather(x, x_row, x_col, rows, begin, end, work, start, stride, n_features):
+    """Copy rows of dense X to the workspace.
 
     They lie anywhere in memory that is as large as it may be: a few rows ahead are on their way.
     """
@@ -72,51 +76,106 @@ def _gather(x, x_row, x_col, rows, begin, end, key, rate, work, start, stride, n
         else:
             for j in range(n_features):
                 to[j] = x[source + j * x_col]
-        if rate > 0:
-            scale_row_by_mask(to, to, key, i, rate)
+
+
+@helper
+def _factor(noise, row_key, feature, rate, threshold, work):
+    """What dropout multiplies an element of CSR X by."""
+    kind = work.dtype.type
+    if rate == 0:
+        return kind(1)
+    if noise != BERNOULLI:
+        return kind(call_function(noise, (row_key, feature, rate)))
+    return kind(1.0 / (1.0 - rate)) if is_kept(row_key, feature, threshold) else kind(0)
+
+
+@helper
+def _is_rectified(layer, layout):
+    """Whether relu is part of a layer's sums, and not of the normalisation behind them."""
+    return layout[layer, ACTIVATION] == RELU and layout[layer, NORMALIZE] == NO_ADDRESS
 
 
 @outlined
-def _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, coefs, intercepts, rectified, work, start,
-                    stride, n_outputs):  # fmt: skip
-    """output = dropout(X[rows]) coefs + intercepts for CSR X, or its positive part if `rectified`."""
-    scale, zero = work.dtype.type(1.0 / (1.0 - rate)), work.dtype.type(0)
-    threshold = drop_threshold(rate)
+def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate, params, layout, work, start):
+    """Sums of the first layer, or their positive parts before relu, for rows begin:end of CSR X.
+
+    Those of row i are written to row i from place `start` on; its dropout is that of number + i step.
+    """
+    n_outputs, stride, noise = layout[0, FAN_OUT], layout[0, OUTPUT_STRIDE], layout[0, NOISE]
+    coefs, intercepts = layout[0, COEF], part(params, layout[0, INTERCEPT], n_outputs)
+    threshold, zero = drop_threshold(rate), work.dtype.type(0)
     for i in range(begin, end):
         to = part(work, start + i * stride, n_outputs)
         for j in range(n_outputs):
             to[j] = intercepts[j]
-        row_key = combine(key, i)
+        row_key = combine(key, number + i * step)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
-            if rate > 0 and not is_kept(row_key, feature, threshold):
+            factor = _factor(noise, row_key, feature, rate, threshold, work)
+            if factor == zero:
                 continue
-            value = data[position] * scale
-            weights = part(coefs, feature * n_outputs, n_outputs)
+            value = data[position] * factor
+            weights = part(params, coefs + feature * n_outputs, n_outputs)
             for j in range(n_outputs):
                 to[j] += value * weights[j]
-        if rectified:
+        if _is_rectified(0, layout):
             for j in range(n_outputs):
                 to[j] = maximum(to[j], zero)
 
 
 @outlined
-def _sparse_gradient(data, indices, indptr, rows, key, rate, work, start, stride, n_outputs, first, last, gradient):
+def _sparse_gradient(data, indices, indptr, rows, key, rate, noise, work, start, stride, n_outputs, first, last,
+                     gradient):  # fmt: skip
     """Columns first:last of gradient += dropout(X[rows])' delta for CSR X."""
-    scale = work.dtype.type(1.0 / (1.0 - rate))
-    threshold = drop_threshold(rate)
+    threshold, zero = drop_threshold(rate), work.dtype.type(0)
     width = last - first
     for i in range(len(rows)):
         source = part(work, start + i * stride + first, width)
         row_key = combine(key, i)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
-            if rate > 0 and not is_kept(row_key, feature, threshold):
+            factor = _factor(noise, row_key, feature, rate, threshold, work)
+            if factor == zero:
                 continue
-            value = data[position] * scale
+            value = data[position] * factor
             to = part(gradient, feature * n_outputs + first, width)
             for j in range(width):
                 to[j] += value * source[j]
+
+
+@outlined
+def drop_rows(source, source_stride, target, target_stride, n_rows, width, key, number, step, is_backward, rate, noise,
+              work):  # fmt: skip
+    """Dropout of any kind, or what it does to gradients; that of row i has the number + i step."""
+    if noise == BERNOULLI:
+        for i in range(n_rows):
+            scale_row_by_mask(part(work, source + i * source_stride, width),
+                              part(work, target + i * target_stride, width), key, number + i * step, rate)  # fmt: skip
+    else:
+        size = work.itemsize
+        call_stage(noise, (address_of(work, source), source_stride * size, address_of(work, target),
+                           target_stride * size, n_rows, width, key, number, step, is_backward, rate))  # fmt: skip
+
+
+@outlined
+def multiply(layer, begin, end, params, layout, work, panel):
+    """Sums of a layer from its inputs in the workspace, or their positive parts before relu."""
+    source_stride, stride = layout[layer, INPUT_STRIDE], layout[layer, OUTPUT_STRIDE]
+    product(work, layout[layer, INPUT] + begin * source_stride, source_stride, NEXT, params, layout[layer, COEF],
+            layout[layer, FAN_OUT], NEXT, work, layout[layer, OUTPUT] + begin * stride, stride, end - begin,
+            layout[layer, FAN_IN], layout[layer, FAN_OUT], panel, SET, layout[layer, INTERCEPT],
+            _is_rectified(layer, layout), NONE, work.dtype.type(1))  # fmt: skip
+
+
+@helper
+def activate(layer, begin, end, layout, work):
+    """Activations from the sums of a layer, unless `multiply` has made them."""
+    activation, slope = layout[layer, ACTIVATION], layout[layer, SLOPE]
+    if activation not in (IDENTITY, RELU):
+        stride = layout[layer, OUTPUT_STRIDE]
+        slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
+        call_stage(activation, (address_of(work, layout[layer, OUTPUT] + begin * stride), slopes,
+                                stride * work.itemsize, end - begin, layout[layer, FAN_OUT]))  # fmt: skip
 
 
 @outlined
@@ -127,50 +186,35 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
     Returns the number of meetings so far: batch normalisation, which takes the rows' weights and what one
     of them is of a full batch, has some.
     """
-    n_layers, m = layout.shape[0], end - begin
-    for layer in range(n_layers):
-        fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
-        source, source_stride = layout[layer, INPUT], layout[layer, INPUT_STRIDE]
-        output, stride = layout[layer, OUTPUT], layout[layer, OUTPUT_STRIDE]
-        coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
-        rate = penalties[layer, DROPOUT]
-        key = dropout_key(seed, step, layer)
-        activation = layout[layer, ACTIVATION]
-        is_normalized = layout[layer, NORMALIZE] != NO_ADDRESS
-        rectified = activation == RELU and not is_normalized
+    for layer in range(layout.shape[0]):
+        rate, key = penalties[layer, DROPOUT], dropout_key(seed, step, layer)
         if layer == 0 and len(indptr) > 0:
-            _sparse_forward(data, indices, indptr, rows, begin, end, key, rate, part(params, coef, intercept - coef),
-                            part(params, intercept, fan_out), rectified, work, output, stride,
-                            fan_out)  # fmt: skip
+            sparse_sums(data, indices, indptr, rows, begin, end, key, 0, 1, rate, params, layout, work,
+                        layout[0, OUTPUT])  # fmt: skip
         else:
-            if layer == 0:
+            before, source, stride = layout[layer, INPUT], layout[layer, INPUT], layout[layer, INPUT_STRIDE]
+            fan_in = layout[layer, FAN_IN]
+            if layer > 0:
+                before = layout[layer - 1, OUTPUT]
+            else:
+                gather(x, x_row, x_col, rows, begin, end, work, source, stride, fan_in)
                 augment = layout[0, AUGMENT]
-                _gather(x, x_row, x_col, rows, begin, end, key, rate if augment == NO_ADDRESS else 0.0, work, source,
-                        source_stride, fan_in)  # fmt: skip
                 if augment != NO_ADDRESS:
                     call_stage(augment, (address_of(x, 0), x_row, x_col, address_of(rows, 0), len(rows), begin, end,
-                                         address_of(work, source), source_stride * work.itemsize, fan_in,
+                                         address_of(work, source), stride * work.itemsize, fan_in,
                                          augment_key(seed, step), layout[0, MIXTURE]))  # fmt: skip
-                if augment != NO_ADDRESS and rate > 0:
-                    for i in range(begin, end):
-                        row = part(work, source + i * source_stride, fan_in)
-                        scale_row_by_mask(row, row, key, i, rate)
-            elif rate > 0:
-                before, before_stride = layout[layer - 1, OUTPUT], layout[layer - 1, OUTPUT_STRIDE]
-                for i in range(begin, end):
-                    scale_row_by_mask(part(work, before + i * before_stride, fan_in),
-                                      part(work, source + i * source_stride, fan_in), key, i, rate)  # fmt: skip
-            product(work, source + begin * source_stride, source_stride, NEXT, params, coef, fan_out, NEXT, work,
-                    output + begin * stride, stride, m, fan_in, fan_out, panel, SET, intercept, rectified, NONE,
-                    work.dtype.type(1))  # fmt: skip
-        if is_normalized:
+                if layout[0, INPUT_NOISE] != NO_ADDRESS:
+                    call_stage(layout[0, INPUT_NOISE], (address_of(work, source + begin * stride),
+                               stride * work.itemsize, end - begin, fan_in, input_noise_key(seed, step), begin,
+                               layout[0, DEVIATIONS]))  # fmt: skip
+            if rate > 0:
+                drop_rows(before + begin * stride, stride, source + begin * stride, stride, end - begin, fan_in, key,
+                          begin, 1, False, rate, layout[layer, NOISE], work)  # fmt: skip
+            multiply(layer, begin, end, params, layout, work, panel)
+        if layout[layer, NORMALIZE] != NO_ADDRESS:
             n_met = normalize(layer, weights, rows, begin, end, params, layout, work, batch_share, member, n_members,
                               arrivals, n_met)  # fmt: skip
-        if activation not in (IDENTITY, RELU):
-            slope = layout[layer, SLOPE]
-            slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
-            call_stage(activation, (address_of(work, output + begin * stride), slopes, stride * work.itemsize, m,
-                                    fan_out))  # fmt: skip
+        activate(layer, begin, end, layout, work)
     return n_met
 
 
@@ -228,16 +272,20 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     before, before_stride = layout[layer - 1, DELTA], layout[layer - 1, OUTPUT_STRIDE]
     is_relu, slope = layout[layer - 1, ACTIVATION] == RELU, layout[layer - 1, SLOPE]
     rate = penalties[layer, DROPOUT]
-    # What relu or its dropout has set to zero gets no gradient: the inputs tell, no mask is needed.
-    gate = layout[layer, INPUT] + begin * before_stride if is_relu else NONE
+    noise = layout[layer, NOISE]
+    is_plain = noise == BERNOULLI
+    # What relu or its dropout has set to zero gets no gradient: the inputs tell, no mask is needed. Other noise may
+    # change signs: then the outputs tell what relu has set to zero.
+    gated_by = layout[layer, INPUT] if is_plain else layout[layer - 1, OUTPUT]
+    gate = gated_by + begin * before_stride if is_relu else NONE
     product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
             before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE, UNBOUNDED,
-            gate, work.dtype.type(1.0 / (1.0 - rate)))  # fmt: skip
+            gate, work.dtype.type(1.0 / (1.0 - rate) if is_plain else 1.0))  # fmt: skip
     key, output, stage = dropout_key(seed, step, layer), layout[layer - 1, OUTPUT], layout[layer - 1, ACTIVITY_GRADIENT]
-    if rate > 0 and not is_relu:
-        for i in range(begin, end):
-            row = part(work, before + i * before_stride, fan_in)
-            scale_row_by_mask(row, row, key, i, rate)
+    if rate > 0 and not (is_relu and is_plain):
+        place = before + begin * before_stride
+        drop_rows(place, before_stride, place, before_stride, end - begin, fan_in, key, begin, 1, True, rate, noise,
+                  work)  # fmt: skip
     if stage != NO_ADDRESS:  # where relu is zero, so is the gradient of its penalty
         call_stage(stage, (address_of(work, before + begin * before_stride),
                            address_of(work, output + begin * before_stride), before_stride * work.itemsize,
@@ -299,8 +347,8 @@ def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, w
     if not add:
         for feature in range(fan_in):
             set_zero(part(to, feature * fan_out + first, last - first))
-    _sparse_gradient(data, indices, indptr, rows, key, rate, work, layout[0, DELTA], layout[0, OUTPUT_STRIDE], fan_out,
-                     first, last, to)  # fmt: skip
+    _sparse_gradient(data, indices, indptr, rows, key, rate, layout[0, NOISE], work, layout[0, DELTA],
+                     layout[0, OUTPUT_STRIDE], fan_out, first, last, to)  # fmt: skip
 
 
 @helper

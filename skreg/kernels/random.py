@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import helper
 from .simd import prefetch
 
-SHUFFLE_STREAM, DROPOUT_STREAM = 1, 2
+SHUFFLE_STREAM, DROPOUT_STREAM, INPUT_NOISE_STREAM = 1, 2, 3
 AUGMENT_STREAM = 5
 
 # Steps of the shuffle that memory is asked for ahead, from so many rows on that they leave the second-level cache.
@@ -68,6 +68,11 @@ def dropout_key(seed, step, layer):
 @helper
 def augment_key(seed, step):
     return combine(combine(np.uint64(seed), AUGMENT_STREAM), step)
+
+
+@helper
+def input_noise_key(seed, step):
+    return combine(combine(np.uint64(seed), INPUT_NOISE_STREAM), step)
 
 
 @helper

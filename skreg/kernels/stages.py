@@ -59,22 +59,34 @@ def array_at(context, address, count, number):
     return result(types.int64, types.int64, number), emit
 
 
+def _emit_call(ctx, builder, signature, args, result):
+    """Call the function at an address with the entries of a tuple, as int64 and float64."""
+    kinds, given = signature.args[1], cgutils.unpack_tuple(builder, args[1])
+    wanted = [types.float64 if isinstance(kind, types.Float) else types.int64 for kind in kinds]
+    values = [ctx.cast(builder, *value) for value in zip(given, kinds, wanted, strict=True)]
+    function = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
+
+
 @intrinsic
 def call_stage(context, address, arguments):
     """Call the stage at an address with a tuple of integers and floats."""
-    kinds = [types.float64 if isinstance(kind, types.Float) else types.int64 for kind in arguments]
 
     def emit(ctx, builder, signature, args):
-        given = cgutils.unpack_tuple(builder, args[1])
-        values = [
-            ctx.cast(builder, value, kind, wanted)
-            for value, kind, wanted in zip(given, signature.args[1], kinds, strict=True)
-        ]
-        function = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
+        _emit_call(ctx, builder, signature, args, ir.VoidType())
         return ctx.get_dummy_value()
 
     return types.void(types.int64, arguments), emit
+
+
+@intrinsic
+def call_function(context, address, arguments):
+    """What the stage at an address returns, for those that return a float64."""
+
+    def emit(ctx, builder, signature, args):
+        return _emit_call(ctx, builder, signature, args, ir.DoubleType())
+
+    return types.float64(types.int64, arguments), emit
 
 
 @helper
@@ -95,13 +107,15 @@ class Stage:
         Unique among all stages: the files of the cache are named by it.
     template : function
         Takes `n_integers` integers and then `n_floats` floats.
+    result : numba type
+        What it returns: nothing, or float64.
     **functions
         Global names of the template.
     """
 
-    def __init__(self, name, template, n_integers, n_floats=0, **functions):
+    def __init__(self, name, template, n_integers, n_floats=0, result=types.void, **functions):
         self.name, self._template, self._functions = name, template, functions
-        self._signature = types.void(*[types.int64] * n_integers, *[types.float64] * n_floats)
+        self._signature = result(*[types.int64] * n_integers, *[types.float64] * n_floats)
         self.dispatchers, self._addresses = {}, {}
 
     def address(self, dtype):

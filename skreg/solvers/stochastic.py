@@ -293,7 +293,7 @@ class _Run:
 
     def __post_init__(self):
         self.good = _LastGood(self)
-        measures = self.spec.has_dropout or self.monitor.validation is not None or self.options.averaging is not None
+        measures = self.spec.has_noise or self.monitor.validation is not None or self.options.averaging is not None
         measures = measures or bool(self.options.augmentation)
         self.measured = _rows_to_measure(self.dataset, self.seed) if measures else None
 

@@ -1,0 +1,91 @@
+"""Noise that is not plain dropout: on the inputs of a layer, for some rows at once, as stages.
+
+- gaussian  a multiplier of mean 1 and variance p / (1 - p), the mean and variance of a dropout mask with rate p
+            (Srivastava et al. 2014, section 10)
+- alpha     a unit is not set to zero but to the number alpha' that selu tends to, and an affine map makes mean
+            0 and variance 1 of all units what they were (Klambauer et al. 2017)
+- added     normal numbers with a standard deviation for each column are added
+
+Gaussian multipliers leave zeros what they are, so that CSR X stays sparse: `factor_stage` is the multiplier of one
+element.
+"""
+
+import math
+
+import numpy as np
+from numba import types
+
+from ._jit import helper
+from .layout import BERNOULLI
+from .normals import normal
+from .random import combine, drop_threshold, is_kept
+from .stages import Stage, array_at
+
+SELU_LIMIT = -1.0507009873554805 * 1.6732632423543772
+
+NUMBER = noise_of_row = None  # what a stage makes of the template
+
+
+@helper
+def _gaussian(source, target, row_key, is_backward, rate):
+    kind = target.dtype.type
+    spread = kind(math.sqrt(rate / (1.0 - rate)))
+    for j in range(len(target)):
+        target[j] = source[j] * (kind(1) + spread * normal(row_key, j, spread))
+
+
+@helper
+def _alpha(source, target, row_key, is_backward, rate):
+    kind, threshold = target.dtype.type, drop_threshold(rate)
+    a = 1.0 / math.sqrt((1.0 - rate) * (1.0 + rate * SELU_LIMIT * SELU_LIMIT))
+    factor, shift, dropped = kind(a), kind(-a * rate * SELU_LIMIT), kind(a * (1.0 - rate) * SELU_LIMIT)
+    if is_backward:
+        shift = dropped = kind(0)
+    for j in range(len(target)):
+        target[j] = factor * source[j] + shift if is_kept(row_key, j, threshold) else dropped
+
+
+def _noise(source, source_stride, target, target_stride, n_rows, width, key, number, step, is_backward, rate):
+    """Apply the noise of a dropout rate to rows, or to their gradients if `is_backward`.
+
+    `source` and `target`, which may be the same, are addresses, the strides are bytes between rows. The
+    noise of row i is that of number + i step.
+    """
+    for i in range(n_rows):
+        noise_of_row(array_at(source + i * source_stride, width, NUMBER),
+                     array_at(target + i * target_stride, width, NUMBER),
+                     combine(np.uint64(key), number + i * step), is_backward, rate)  # fmt: skip
+
+
+def _factor(row_key, unit, rate):
+    """Gaussian multiplier of one element."""
+    spread = NUMBER(math.sqrt(rate / (1.0 - rate)))
+    return np.float64(NUMBER(1) + spread * normal(np.uint64(row_key), unit, spread))
+
+
+def _add(target, stride, n_rows, width, key, number, deviations):
+    """Add noise to rows of inputs, that of row i being number + i.
+
+    `target` and `deviations`, one for each column, are addresses.
+    """
+    scale = array_at(deviations, width, NUMBER)
+    for i in range(n_rows):
+        row = array_at(target + i * stride, width, NUMBER)
+        row_key = combine(np.uint64(key), number + i)
+        for j in range(width):
+            row[j] += scale[j] * normal(row_key, j, scale[j])
+
+
+STAGES = {
+    "gaussian": Stage("noise_gaussian", _noise, 10, 1, noise_of_row=_gaussian),
+    "alpha": Stage("noise_alpha", _noise, 10, 1, noise_of_row=_alpha),
+    "factor": Stage("noise_factor", _factor, 2, 1, result=types.float64),
+    "added": Stage("noise_added", _add, 7),
+}
+
+
+def dropout_code(kind, dtype, sparse_inputs=False):
+    """What stands in the layout for a kind of dropout: BERNOULLI, or the address of its stage."""
+    if kind == "bernoulli":
+        return BERNOULLI
+    return STAGES["factor" if sparse_inputs else kind].address(dtype)
