@@ -3,6 +3,7 @@
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -469,6 +470,35 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         if is_plain and not is_finite:
             self._validate_rows(X)
         return prediction
+
+    def _predict_draws(self, X, n_draws, random_state, asked):
+        """(mean, standard deviation) of predictions over draws of the dropout masks that the fit had."""
+        from ._evaluate import predict_draws
+
+        check_is_fitted(self)
+        if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
+            raise ValueError(f"n_draws must be a whole number >= 2, got {n_draws!r}.")
+        spec = self._spec_with_dropout(asked)
+        X = self._validate_rows(X)
+        refuse_dense_noise(self, spec, X)
+        seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        load_kernels()
+        params = flat(self.coefs_, self.intercepts_, vectors_of(self, spec.layer_units))
+        return predict_draws(spec, params, X, self._link(), int(n_draws), seed)
+
+    def _spec_with_dropout(self, asked):
+        """For predictions with the rates and the kind of dropout that the fit had."""
+        units = units_of(self.coefs_, self.intercepts_)
+        spec = prediction_spec(units, self._activations_at_fit(), normalization_of(self))
+        fitted = getattr(self, "_fitted_dropout", {"rates": [], "kind": "bernoulli"})
+        if not any(fitted["rates"]):
+            raise ValueError(
+                f"{asked} needs a network that was fitted with dropout, got dropout=0 and input_dropout=0: set one of "
+                "them > 0 and fit again."
+            )
+        penalties = spec.penalties.copy()
+        penalties[:, code.DROPOUT] = fitted["rates"]
+        return replace(spec, penalties=penalties, dropout_kind=fitted["kind"])
 
     @abstractmethod
     def _link(self):

@@ -7,6 +7,7 @@ from ._network import Workspace, multiplications, offsets
 from ._team import Team
 from .kernels import layout as code
 
+BLOCK_OF_DRAWS = 64  # rows that pass through it together in several copies, of different draws
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
 
 
@@ -53,6 +54,33 @@ def predict(spec, params, X, link):
     dataset = Dataset.make(X, np.empty((X.shape[0], 0), X.dtype))
     inputs = evaluate(spec, params.astype(dtype, copy=False), dataset, out, link=link, losses=False)
     return out, bool(np.isfinite(inputs).all())
+
+
+def predict_draws(spec, params, X, link, n_draws, seed):
+    """(means, standard deviations) of predictions over draws of the dropout masks, as `predict` returns them."""
+    from .kernels.draws import predict_draws as kernel
+    from .kernels.links import link_stage
+
+    dtype, n_samples = np.result_type(params.dtype, X.dtype), X.shape[0]
+    n_columns = 2 if link == "two_classes" else spec.layer_units[-1]
+    mean, spread = np.empty((n_samples, n_columns)), np.empty((n_samples, n_columns))
+    params = params.astype(dtype, copy=False)
+    dataset = Dataset.make(X, np.empty((n_samples, 0), X.dtype))
+    block = min(BLOCK_OF_DRAWS, n_samples)
+    together = min(n_draws, BLOCK // block)
+    with Team(n_draws * multiplications(spec.layer_units, n_samples), most=-(-n_samples // block)) as team:
+        workspace = Workspace(
+            spec, block * together, dtype, dataset.is_sparse, team.size, forward_only=True, draws=True
+        )
+        predictions = np.empty(team.size * block * together * n_columns, dtype)
+        for rows, part in dataset.blocks(dtype):
+            x = part.arguments()[:6]
+            team.run(
+                kernel, *x, np.arange(part.n_samples), link_stage(link, dtype), n_columns, mean[rows].reshape(-1),
+                spread[rows].reshape(-1), params, workspace.layout, spec.penalties, n_draws, seed, block, together,
+                workspace.work, predictions, workspace.panels,
+            )  # fmt: skip
+    return mean.astype(dtype, copy=False), spread.astype(dtype, copy=False)
 
 
 def penalty_terms(spec, params):

@@ -126,11 +126,16 @@ def _has_activity(spec):
     return spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
 
 
-def _keeps_clean(spec):
-    """For each layer, whether its input is needed before dropout as well: for activity penalty or relu."""
+def _keeps_clean(spec, draws):
+    """For each layer, whether its input is needed before dropout as well.
+
+    For activity penalty or relu; or with `draws`, for which the first layer's outputs are used again and again.
+    """
     is_needed = np.append(False, _has_activity(spec)[:-1])
     if spec.dropout_kind != "bernoulli":  # its noise does not tell what relu has set to zero
         is_needed[1:] |= np.array(spec.activations, dtype=object) == "relu"
+    if draws:
+        is_needed[1:2] = True
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
@@ -215,12 +220,15 @@ class Workspace:
     panels : ndarray, scratch of the matrix product for each of `n_members` threads
 
     With `forward_only`, every member works on rows of its own: `work` and `row_terms` hold one part for each.
+    One for `draws` is that of kernels/draws.py.
     Only a workspace that `descends` has the stages that a step of an optimizer needs, and takes the statistics
     of its batches for batch normalisation; others take the running ones. `codes` are more of what the layout
     says of the first layer, (column, number) each.
     """
 
-    def __init__(self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False, codes=()):
+    def __init__(
+        self, spec, capacity, dtype, sparse, n_members=1, forward_only=False, descends=False, codes=(), draws=False
+    ):
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
@@ -231,7 +239,8 @@ class Workspace:
         first, *others = _stages(spec, dtype, descends, sparse, self._deviations, forward_only)
         stages = ((*first, *codes), *others)
         self.layout, size = _make_layout(
-            spec.layer_units, stages, _keeps_clean(spec), spec.normalization, capacity, itemsize, sparse, forward_only
+            spec.layer_units, stages, _keeps_clean(spec, draws), spec.normalization, capacity, itemsize, sparse,
+            forward_only,
         )
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)

@@ -227,7 +227,7 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
             normalization_of(estimator, layer_units) if normalization is _BY_PARAMETERS else normalization
         ),
         dropout_kind=estimator.dropout_kind,
-        input_noise=input_noise_of(estimator.input_noise, layer_units[0]),
+        input_noise=input_noise_of(_of_kept_inputs(estimator, layer_units[0]), layer_units[0]),
     )
     _refuse_alpha_dropout(estimator, spec)
     return spec
@@ -237,6 +237,14 @@ def n_entries(value):
     """Length of a sequence, 1 for a number."""
     is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
     return len(value) if is_sequence and np.ndim(value) else 1
+
+
+def _of_kept_inputs(estimator, n_features):
+    """`input_noise`, of the inputs that a pruned network still has where it names all."""
+    value, kept = estimator.input_noise, getattr(estimator, "kept_features_", None)
+    if kept is None or n_entries(value) == n_features or n_entries(value) != estimator.n_features_in_:
+        return value
+    return np.asarray(value)[kept] if np.ndim(value) else value
 
 
 def input_noise_of(value, n_features):
@@ -267,8 +275,8 @@ def refuse_dense_noise(estimator, spec, X):
         )
     if spec.dropout_kind == "alpha" and spec.penalties[0, code.DROPOUT] > 0:
         raise ValueError(
-            f"dropout_kind='alpha' with input_dropout={estimator.input_dropout!r} would make sparse X dense: give "
-            "X.toarray(), or set input_dropout=0, or dropout_kind='bernoulli' or 'gaussian'."
+            f"dropout_kind='alpha' with input_dropout={spec.penalties[0, code.DROPOUT]} would make sparse X dense: "
+            "give X.toarray(), or set input_dropout=0, or dropout_kind='bernoulli' or 'gaussian'."
         )
 
 

@@ -91,6 +91,7 @@ def tasks_of(dtypes):
 
 def kernels():
     """The compiled functions that Python calls."""
+    from .kernels import draws  # noqa: F401 - which is loaded when it is first used
     from .kernels._jit import ENTRIES
 
     return [kernel for kernel in ENTRIES if kernel.__module__.startswith("skreg.")]
@@ -221,6 +222,8 @@ def _uses(dtype):
         for other in DTYPES:
             yield lambda network=network, data=data, other=other: network.predict(data.astype(other))
         yield lambda network=network, data=data: network.objective(data, y)
+        if "dropout" in parameters:
+            yield lambda network=network, data=data: network.predict(data, return_std=True, n_draws=2)
 
 
 def _with_long_indices(X):

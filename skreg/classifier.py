@@ -257,22 +257,52 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         return self._decide(self._raw_predict(X))
 
-    def predict_proba(self, X):
-        """Probabilities of the classes.
+    def predict_proba(self, X, n_draws=None, random_state=None, return_std=False):
+        """Probabilities of the classes, with their uncertainty if asked for.
+
+        The uncertainty is that of Monte-Carlo dropout: mean and standard deviation of the probabilities over
+        draws of the dropout masks that `fit` trained with, each draw with one mask for all rows (Gal &
+        Ghahramani 2016, :arxiv:`1506.02142`).
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
 
+        n_draws : int or None, default=None
+            Number of draws, >= 2, that the probabilities are averaged over; None leaves dropout out, or is
+            100 if `return_std`.
+
+        random_state : int, RandomState instance or None, default=None
+            Seed of the masks. Used with draws.
+
+        return_std : bool, default=False
+            Whether to return the standard deviation over the draws as well.
+
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`. For multilabel targets the probability of each label, rows not
             summing to one.
+
+        std : ndarray of shape (n_samples, n_classes)
+            Standard deviation over the draws, with ``n_draws - 1`` in the denominator; only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If draws are asked for and the network was fitted without dropout.
         """
-        probability = self._raw_predict(X, linked=True)
-        return np.ones_like(probability[:, :1]) if len(self.classes_) == 1 else probability
+        if n_draws is None and not return_std:
+            return self._of_classes(self._raw_predict(X, linked=True), 1.0)
+        asked = "return_std=True" if n_draws is None else f"n_draws={n_draws!r}"
+        mean, std = self._predict_draws(X, 100 if n_draws is None else n_draws, random_state, asked)
+        mean, std = self._of_classes(mean, 1.0), self._of_classes(std, 0.0)
+        return (mean, std) if return_std else mean
+
+    def _of_classes(self, values, of_only_class):
+        """One column a class; where there is only one, it has that number."""
+        return np.full_like(values[:, :1], of_only_class) if len(self.classes_) == 1 else values
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes; never infinite.

@@ -218,21 +218,49 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
 
-    def predict(self, X):
-        """Predict targets.
+    def predict(self, X, return_std=False, n_draws=100, random_state=None):
+        """Predict targets, with their uncertainty if asked for.
+
+        The uncertainty is that of Monte-Carlo dropout: mean and standard deviation of the predictions over
+        draws of the dropout masks that `fit` trained with, each draw with one mask for all rows (Gal &
+        Ghahramani 2016, :arxiv:`1506.02142`). It is that of the function, without the noise of the targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
 
+        return_std : bool, default=False
+            Whether to return the standard deviation as well, and the mean in place of the prediction
+            without dropout.
+
+        n_draws : int, default=100
+            Number of draws, >= 2. Used if `return_std`.
+
+        random_state : int, RandomState instance or None, default=None
+            Seed of the masks. Used if `return_std`.
+
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets. With K > 1 quantiles there is one more axis of length K for them, in
             increasing order; they never cross.
+
+        std : ndarray of the same shape
+            Standard deviation over the draws, with ``n_draws - 1`` in the denominator; only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `return_std` and the network was fitted without dropout.
         """
-        mean = self._raw_predict(X, linked=True)
+        if return_std:
+            draws = self._predict_draws(X, n_draws, random_state, "return_std=True")
+            return tuple(self._in_shape(values) for values in draws)
+        return self._in_shape(self._raw_predict(X, linked=True))
+
+    def _in_shape(self, mean):
+        """Predictions without an axis that has one entry, and with one for several quantiles."""
         n_quantiles = n_levels(*self._loss_at_fit())
         if n_quantiles > 1:
             quantiles = of_levels(mean, n_quantiles)
