@@ -1,5 +1,6 @@
 """Norms of rows of weights: their proximal operator, their subdifferential, and what they do in a fit."""
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +10,14 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy import sparse
 from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, make_regression
+from sklearn.linear_model import Lasso, MultiTaskLasso
+from sklearn.preprocessing import StandardScaler
 
+from skreg import MLPClassifier, MLPRegressor
 from skreg.kernels.proximal import clip_negative, shrink
+from skreg.solvers.lbfgs_memory import N_PAIRS, Memory
 
 from . import reference
 from .conftest import (
@@ -28,7 +35,9 @@ from .conftest import (
     relative_error,
 )
 
-pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer")
+pytestmark = pytest.mark.filterwarnings(
+    "error", "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge. it reached max_iter"
+)
 
 properties = settings(derandomize=True, deadline=None, max_examples=300, database=None)
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -255,3 +264,177 @@ def test_values(depth):
         still = dict.fromkeys(("learning_rate", "momentum", "beta_1", "beta_2", "epsilon"), 0.0)
         run = KernelRun(network, coefs, intercepts, X, y, None, optimizer="sgd", rates=still, batch_size=5, seed=0)
         np.testing.assert_allclose(run.train_epoch()[1:3], expected, rtol=1e-13)
+
+
+# Fits ------------------------------------------------------------------------------------------------------------
+
+
+def diabetes():
+    """(X, three targets), standardised columns."""
+    X, y = load_diabetes(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    noise = np.random.default_rng(0).normal(size=(len(y), 2))
+    return X, np.column_stack([y, y**2 / 200 + 20 * noise[:, 0], 50 * noise[:, 1] + 30 * X[:, 2]])
+
+
+@forms
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 5.0, 20.0, 40.0])
+def test_without_hidden_layers_it_is_the_multi_task_lasso(alpha, form):
+    """At alpha times the square root of the number of outputs."""
+    X, Y = diabetes()
+    theirs = MultiTaskLasso(alpha, tol=1e-12, max_iter=10**5).fit(X, Y)
+    ours = MLPRegressor((), penalty="group_lasso", alpha=alpha / np.sqrt(3), solver="lbfgs").fit(form(X), Y)
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coef_.T, atol=1e-6)
+    np.testing.assert_allclose(ours.intercepts_[0], theirs.intercept_)
+    np.testing.assert_array_equal((ours.coefs_[0] == 0).all(axis=1), (theirs.coef_ == 0).all(axis=0))
+    assert ours.kkt_residual(X, Y) < 1e-6
+
+
+def test_it_is_the_multi_task_lasso_where_there_are_more_inputs_than_rows():
+    X, Y = make_regression(60, 150, n_informative=10, n_targets=4, noise=5, random_state=0)
+    theirs = MultiTaskLasso(5.0, tol=1e-12, max_iter=10**5).fit(X, Y)
+    ours = MLPRegressor((), penalty="group_lasso", alpha=2.5, solver="lbfgs", max_iter=2000).fit(X, Y)
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coef_.T, atol=1e-6)
+    np.testing.assert_array_equal((ours.coefs_[0] == 0).all(axis=1), (theirs.coef_ == 0).all(axis=0))
+
+
+def test_in_any_units_of_the_inputs():
+    """Columns of other sizes and far from zero: the solver changes its variables, the solution is still theirs."""
+    X, Y = diabetes()
+    X = X * np.logspace(-1, 1, 10) + np.linspace(0, 1000, 10)
+    theirs = MultiTaskLasso(2.0, tol=1e-13, max_iter=10**6).fit(X, Y)
+    ours = MLPRegressor((), penalty="group_lasso", alpha=2.0 / np.sqrt(3), solver="lbfgs").fit(X, Y)
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coef_.T, atol=1e-5 * np.abs(theirs.coef_).max())
+    assert ours.kkt_residual(X, Y) < 1e-6
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_with_one_output_a_group_is_one_weight(penalty):
+    X, Y = diabetes()
+    lasso = Lasso(3.0, tol=1e-12).fit(X, Y[:, 0])
+    net = MLPRegressor((), penalty=penalty, alpha=3.0, solver="lbfgs").fit(X, Y[:, 0])
+    np.testing.assert_allclose(net.coefs_[0][:, 0], lasso.coef_, atol=1e-6)
+    np.testing.assert_array_equal(net.coefs_[0][:, 0] == 0, lasso.coef_ == 0)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("positive", [False, True])
+def test_the_multinomial_model_reaches_its_optimum(penalty, positive):
+    """KKT conditions, zeros in whole rows, and single ones where there is an l1 part."""
+    X, Y = diabetes()
+    y = np.digitize(Y[:, 0], np.quantile(Y[:, 0], [0.3, 0.6]))
+    net = MLPClassifier((), penalty=penalty, alpha=0.02, positive=positive, solver="lbfgs").fit(X, y)
+    assert net.kkt_residual(X, y) < 1e-6
+    zero = net.coefs_[0] == 0
+    assert 0 < zero.all(axis=1).sum() < 10
+    if not positive:
+        assert (zero.any(axis=1) > zero.all(axis=1)).any() == (penalty == "sparse_group_lasso")
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_stochastic_solvers_come_to_the_same_solution(solver, penalty):
+    X, Y = diabetes()
+    Y = (Y - Y.mean(axis=0)) / Y.std(axis=0)
+    exact = MLPRegressor((), penalty=penalty, alpha=0.05, solver="lbfgs").fit(X, Y)
+    net = MLPRegressor(
+        (), penalty=penalty, alpha=0.05, solver=solver, batch_size=len(X), learning_rate_init=0.01, max_iter=3000,
+        tol=0.0, n_iter_no_change=3000,
+    ).fit(X, Y)  # fmt: skip
+    np.testing.assert_allclose(net.coefs_[0], exact.coefs_[0], atol=1e-4)
+    np.testing.assert_array_equal((net.coefs_[0] == 0).all(axis=1), (exact.coefs_[0] == 0).all(axis=1))
+    assert 0 < (exact.coefs_[0] == 0).all(axis=1).sum() < 10
+
+
+@pytest.mark.parametrize("penalty", [*PENALTIES, ["group_lasso", "l1", "sparse_group_lasso"]])
+@pytest.mark.parametrize("positive", [False, True])
+def test_lbfgs_comes_to_stationary_points_of_networks(penalty, positive):
+    X, Y = diabetes()
+    net = MLPRegressor(
+        (10, 5), "tanh", penalty=penalty, alpha=0.01, positive=positive, solver="lbfgs", max_iter=3000, tol=1e-4,
+        random_state=0,
+    ).fit(X, Y / 70)  # fmt: skip
+    assert net.kkt_residual(X, Y / 70) < 1e-4
+    assert all(0 < (coef == 0).all(axis=1).sum() < len(coef) for coef in net.coefs_[1:2])
+    assert not positive or all((coef >= 0).all() for coef in net.coefs_)
+    curve = np.array(net.loss_curve_)
+    assert (np.diff(curve) <= 1e-9 * curve[:-1]).all()
+    np.testing.assert_allclose(net.loss_, net.objective(X, Y / 70).value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_an_entry_of_penalty_acts_on_its_own_layer(layer, solver):
+    X, Y = diabetes()
+    penalty = ["group_lasso" if i == layer else None for i in range(3)]
+    net = MLPRegressor(
+        (5, 4), penalty=penalty, alpha=1e4, solver=solver, max_iter=30, random_state=0, tol=0.0, batch_size=50
+    ).fit(X[:100], Y[:100, 0] / 100)
+    assert [not coef.any() for coef in net.coefs_] == [i == layer for i in range(3)]
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "float32", "warm start", "early stopping"])
+def test_every_kind_of_fit(solver, kind):
+    X, Y = diabetes()
+    y = {
+        "binary": Y[:, 0] > 150,
+        "multiclass": np.digitize(Y[:, 0], [100, 200]),
+        "multilabel": (Y > np.median(Y, axis=0)).astype(int),
+    }.get(kind, Y[:, 0] > 150)
+    X = X.astype(np.float32) if kind == "float32" else X
+    net = MLPClassifier(
+        (6,), penalty=["group_lasso", "sparse_group_lasso"], alpha=0.01, solver=solver, max_iter=20, random_state=0,
+        warm_start=kind == "warm start", early_stopping=kind == "early stopping",
+    )  # fmt: skip
+    for form in (np.asarray, sparse.csr_array):
+        net.fit(form(X), y, np.linspace(0, 2, len(X)))
+        assert np.isfinite(net.loss_)
+        assert net.coefs_[0].dtype == X.dtype
+        again = clone(net).set_params(**net.get_params())
+        assert repr(again) == repr(net)
+        same = pickle.loads(pickle.dumps(net))
+        np.testing.assert_array_equal(same.predict(X), net.predict(form(X)))
+
+
+# The full-batch solver -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_pairs", [1, 3, 15])
+def test_the_compact_matrix_is_that_of_bfgs(n_pairs):
+    """B of Nocedal & Wright, (6.19), update by update from theta I, over the last pairs."""
+    rng = np.random.default_rng(n_pairs)
+    A = rng.normal(size=(8, 8))
+    A = A @ A.T + np.eye(8)
+    memory, pairs = Memory(8, can_hold=False), []
+    for _ in range(n_pairs):
+        s = rng.normal(size=8)
+        pairs.append((s, A @ s))
+        memory.add(*pairs[-1])
+    theta, rows, inverse = memory.compact()
+    s, y = pairs[-1]
+    np.testing.assert_allclose(theta, y @ y / (s @ y))
+    B = theta * np.eye(8)
+    for s, y in pairs[-N_PAIRS:]:
+        B = B - np.outer(B @ s, B @ s) / (s @ B @ s) + np.outer(y, y) / (s @ y)
+    np.testing.assert_allclose(theta * np.eye(8) - rows.T @ np.linalg.solve(inverse, rows), B, atol=1e-8)
+
+
+def test_the_hessian_of_norms_is_that_of_differences():
+    network, coefs, intercepts, X, y, _ = draw_all("three targets", "two hidden layers", "sparse_group_lasso")
+    coefs[1][2] = 0.0
+    h, x = full_batch(network, layer_units(coefs), X, y).nonsmooth, make_flat(coefs, intercepts)
+    active = np.flatnonzero(h.is_free(x))
+    zero = np.zeros_like(x)
+
+    def slopes(i, step):
+        moved = x.copy()
+        moved[i] += step
+        return h.smallest_subgradient(moved, zero)[active]
+
+    expected = np.column_stack([(slopes(i, 1e-6) - slopes(i, -1e-6)) / 2e-6 for i in active])
+    hessian = h.hessian(x, active)
+    np.testing.assert_allclose(hessian, expected, atol=1e-8)
+    vectors = np.random.default_rng(0).normal(size=(2, len(x)))
+    solved = h.solve_shifted(x, vectors * h.is_free(x), 0.7)[:, active]
+    np.testing.assert_allclose(solved @ (hessian + 0.7 * np.eye(len(active))), vectors[:, active], atol=1e-10)

@@ -79,7 +79,8 @@ def test_with_batch_norm(dtype):
     small = net.prune()
     assert small.hidden_layer_sizes == (6, 4, 6)
     assert [len(scale) for scale in small.norm_scales_] == [6, 4, 6]
-    np.testing.assert_allclose(small.predict(X), net.predict(X), rtol=500 * np.finfo(dtype).eps, atol=500 * np.finfo(dtype).eps)
+    tolerance = 500 * np.finfo(dtype).eps
+    np.testing.assert_allclose(small.predict(X), net.predict(X), rtol=tolerance, atol=tolerance)
     before = [mean.copy() for mean in net.norm_means_]
     small.partial_fit(X, y)
     for old, now in zip(before, net.norm_means_, strict=True):
