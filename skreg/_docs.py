@@ -32,7 +32,8 @@ solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
       l1 term [3]_; exact for small data. Not with dropout.
 
     All solvers minimise the same objective, and all set weights to exactly zero where `penalty` has
-    an l1 part.
+    an l1 part, and whole rows where it has norms of them. For those, and for `positive`, 'lbfgs' takes
+    proximal quasi-Newton steps [Lee2014]_.
 
 penalty : {'l2', 'l1', 'elasticnet', 'group_lasso', 'sparse_group_lasso', None} or sequence, default='l2'
     Penalty on the weights; a sequence has one entry for each layer of weights.
@@ -360,6 +361,8 @@ REFERENCES = """\
    :arxiv:`1211.5063`.
 .. [Scardapane2017] Scardapane, Comminiello, Hussain & Uncini (2017), "Group sparse regularization for deep neural
    networks", :arxiv:`1607.00485`; Yuan & Lin (2006), :doi:`10.1111/j.1467-9868.2005.00532.x`.
+.. [Lee2014] Lee, Sun & Saunders (2014), "Proximal Newton-type methods for minimizing composite functions",
+   :doi:`10.1137/130921428`.
 .. [Simon2013] Simon, Friedman, Hastie & Tibshirani (2013), "A sparse-group lasso", :doi:`10.1080/10618600.2012.681250`.
 .. [Loshchilov2019] Loshchilov & Hutter (2019), "Decoupled weight decay regularization", :arxiv:`1711.05101`.
 .. [Izmailov2018] "Averaging weights leads to wider optima and better generalization", :arxiv:`1803.05407`.

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 from sklearn.preprocessing import StandardScaler
 
-from skreg import MLPClassifier, MLPRegressor
+from skreg import MLPClassifier, MLPRegressor, _team
 
 from .conftest import (
     HIDDEN,
@@ -65,6 +65,26 @@ def test_epochs(form, optimizer, depth):
         assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
         for parts in zip(found.layers(), expected.layers(), strict=True):
             assert relative_error(*parts) < 1e-12
+
+
+@forms
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_the_same_bits_for_any_number_of_threads(form, solver, monkeypatch):
+    """Rows and columns that no number of members divides."""
+    X, y, weights = draw_data("three targets", n_rows=60, n_features=37)
+
+    def fit():
+        net = MLPRegressor(
+            (35, 50), solver=solver, penalty=["sparse_group_lasso", "group_lasso", "l1"], alpha=0.01, positive=True,
+            max_norm=[0.9, 0.5, None], weight_decay=1.0, max_iter=4, batch_size=25, random_state=0,
+        ).fit(form(X), y, weights)  # fmt: skip
+        return [a.tobytes() for a in (*net.coefs_, *net.intercepts_)]
+
+    expected = fit()
+    monkeypatch.setattr(_team, "WORTH_A_TEAM", 0)
+    for n_cores in (2, 3, 5):
+        monkeypatch.setattr(_team, "n_cores", lambda n_cores=n_cores: n_cores)
+        assert fit() == expected
 
 
 # The norm of a unit's weights ------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ BY_LAYER = {
     "activity_penalty": 2,
     "activity_l1_ratio": 2,
     "dropout": 2,
+    "max_norm": 3,
 }
 
 
@@ -483,7 +484,7 @@ def test_one_number_is_the_same_as_that_number_for_each_layer(cls, name, n_layer
     common = {"penalty": "elasticnet", "alpha": 0.1, "bias_penalty": 0.1, "activity_penalty": 0.1}
     one = quick(cls, **{**common, name: 0.3}).fit(X, y)
     many = quick(cls, **{**common, name: kind([0.3] * n_layers)}).fit(X, y)
-    none = quick(cls, **{**common, name: 0.0}).fit(X, y)
+    none = quick(cls, **{**common, name: None if name == "max_norm" else 0.0}).fit(X, y)
     np.testing.assert_array_equal(_weights(one), _weights(many))
     assert not np.array_equal(_weights(one), _weights(none)), "the parameter does nothing"
 
@@ -495,6 +496,20 @@ def test_an_entry_of_alpha_acts_on_its_own_layer(layer, solver):
     alpha = np.where(np.arange(3) == layer, 1e4, 0.0)
     net = quick(MLPRegressor, solver=solver, penalty="l1", alpha=alpha, max_iter=50, tol=0.0).fit(X, y)
     assert [not coef.any() for coef in net.coefs_] == [i == layer for i in range(3)]
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_an_entry_of_max_norm_acts_on_its_own_layer(layer):
+    X, y = data()
+    net = quick(MLPRegressor, max_norm=[1e-3 if i == layer else None for i in range(3)]).fit(X, y)
+    assert [np.linalg.norm(coef, axis=0).max() <= 1e-3 for coef in net.coefs_] == [i == layer for i in range(3)]
+
+
+def test_grid_search_over_entries_for_each_layer():
+    X, y = data()
+    grid = {"penalty": ["l1", ["group_lasso", None, "l2"]], "max_norm": [None, [1.0, None, 2.0]]}
+    search = GridSearchCV(quick(MLPClassifier), grid, cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
