@@ -368,6 +368,35 @@ def test_a_raw_prediction_that_is_not_finite_makes_the_loss_so(loss, bad, width,
         assert not np.isfinite(_loss(loss, y, raw))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("loss", ["log_loss", "focal"])
+def test_losses_of_huge_logits_are_finite_and_their_gradients_right_in_float32(loss, smoothing):
+    """Of a logit f of the class that is wrong, the loss is f and its slope 1, whatever gamma."""
+    parameters = {"focal_gamma": 2.0, "label_smoothing": smoothing}
+    for f in (100.0, 1e4, 1e30):
+        for y in (0.0, 1.0):
+            raw = np.array([f if y == 0 else -f], np.float32)
+            found = _loss(f"binary_{loss}", np.array([y], np.float32), raw, parameters)
+            assert found == pytest.approx((1 - smoothing / 2) * f, rel=1e-6)
+            expected = (1 - smoothing / 2) * (1 if y == 0 else -1)
+            assert raw[0] == pytest.approx(expected, rel=1e-6)
+        raw = np.array([0, f, 0], np.float32)
+        found = _loss(f"multinomial_{loss}", np.array([0.0], np.float32), raw, parameters)
+        assert found == pytest.approx((1 - smoothing / 3) * f, rel=1e-6)
+        np.testing.assert_allclose(raw, [-1 + 2 * smoothing / 3, 1 - smoothing / 3, -smoothing / 3], atol=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
+def test_focal_loss_of_saturated_labels_keeps_its_digits(gamma):
+    """q^gamma -log(1 - q) and its slope with q = exp -20: not the difference of 1 and a number near 1."""
+    parameters, q = {"focal_gamma": gamma, "label_smoothing": 0.0}, 1 / (1 + np.exp(20.0))
+    expected, slope = -(q**gamma) * np.log1p(-q), -(q ** (1 + gamma)) - gamma * q**gamma * (1 - q) * -np.log1p(-q)
+    for name, y, f in (("binary", 1.0, [20.0]), ("multinomial", 0.0, [20.0, 0.0])):
+        raw = np.array(f, np.float32)
+        assert _loss(f"{name}_focal", np.array([y], np.float32), raw, parameters) == pytest.approx(expected, rel=1e-5)
+        assert raw[0] == pytest.approx(slope, rel=1e-5)
+
+
 def test_logits_of_saturated_labels_keep_their_loss_in_float32():
     """log(1 + exp -20), not the difference of two numbers near 20."""
     for y, f in ((1.0, 20.0), (0.0, -20.0)):
