@@ -373,7 +373,7 @@ def test_a_batch_of_one_row_destroys_nothing(kind, n_rows):
 def test_a_batch_of_one_row_trains_the_layers_before_batch_norm():
     """By its own statistics it would be 0 wherever it lies."""
     X, y = draw(n_rows=33)
-    network = make("batch", alpha=0.0, batch_size="auto", max_iter=1).fit(X[:32], y[:32])
+    network = make("batch", solver="sgd", momentum=0.0, alpha=0.0, batch_size="auto", max_iter=1).fit(X[:32], y[:32])
     before = network.coefs_[0].copy()
     network.partial_fit(X[32:], y[32:])
     assert (network.coefs_[0] != before).any()
