@@ -78,9 +78,14 @@ def check_range(loss, parameters, y):
         raise ValueError(f"{name} needs y >= 0, got a smallest value of {y.min()!s}.")
 
 
-def of_levels(raw, n):
-    """Raw predictions of n quantiles a target, of shape (n_samples, n_targets, n), sorted lest they cross."""
-    return np.sort(raw.reshape(len(raw), -1, n), axis=2)
+def of_levels(values, predicted, n):
+    """`values` of n quantiles a target, of shape (n_samples, n_targets, n), in the order of what is predicted.
+
+    With the predictions themselves as values they are sorted, so that they do not cross.
+    """
+    shape = len(values), -1, n
+    order = np.argsort(predicted.reshape(shape), axis=2, kind="stable")
+    return np.take_along_axis(values.reshape(shape), order, axis=2)
 
 
 def regression_score(loss, parameters, y, raw, sample_weight):
@@ -90,7 +95,7 @@ def regression_score(loss, parameters, y, raw, sample_weight):
             mean = np.exp(raw) if OUT_ACTIVATIONS[loss] == "exp" else raw
         return r2_score(y, mean, sample_weight=sample_weight)
     n = n_levels(loss, parameters)
-    predicted = of_levels(raw, n)
+    predicted = of_levels(raw, raw, n)
     scores = [
         d2_pinball_score(y, predicted[:, :, k], sample_weight=sample_weight, alpha=level)
         for k, level in enumerate(parameters[1 : 1 + n])

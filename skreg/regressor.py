@@ -255,17 +255,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If `return_std` and the network was fitted without dropout.
         """
         if return_std:
-            draws = self._predict_draws(X, n_draws, random_state, "return_std=True")
-            return tuple(self._in_shape(values) for values in draws)
-        return self._in_shape(self._raw_predict(X, linked=True))
+            mean, std = self._predict_draws(X, n_draws, random_state, "return_std=True")
+            return self._in_shape(mean, mean), self._in_shape(std, mean)
+        mean = self._raw_predict(X, linked=True)
+        return self._in_shape(mean, mean)
 
-    def _in_shape(self, mean):
-        """Predictions without an axis that has one entry, and with one for several quantiles."""
+    def _in_shape(self, values, mean):
+        """`values` without an axis that has one entry, and with one for several quantiles, in the order of `mean`."""
         n_quantiles = n_levels(*self._loss_at_fit())
         if n_quantiles > 1:
-            quantiles = of_levels(mean, n_quantiles)
+            quantiles = of_levels(values, mean, n_quantiles)
             return quantiles[:, 0] if quantiles.shape[1] == 1 else quantiles
-        return mean.ravel() if mean.shape[1] == 1 else mean
+        return values.ravel() if values.shape[1] == 1 else values
 
     def score(self, X, y, sample_weight=None):
         """R^2 of the predictions; of quantiles D^2, the share of the pinball loss that they explain.

@@ -497,6 +497,17 @@ def test_quantiles_never_cross_and_have_an_axis_of_their_own():
     assert MLPRegressor((3,), loss="quantile", max_iter=1).fit(X, y).predict(X).shape == (61,)
 
 
+def test_spreads_of_quantiles_are_in_the_order_of_the_quantiles():
+    X, y, _ = draw("outliers")
+    ours = MLPRegressor((8,), loss="quantile", quantile=[0.2, 0.5, 0.8], dropout=0.3, max_iter=1, random_state=0)
+    ours.fit(X, y)
+    mean, std = ours.predict(X, return_std=True, n_draws=20, random_state=0)
+    raw_mean, raw_std = ours._predict_draws(X, 20, 0, "return_std=True")
+    assert (np.diff(mean, axis=1) >= 0).all() and (np.diff(raw_mean, axis=1) < 0).any()
+    for found, raw, found_std, raw_spread in zip(mean, raw_mean, std, raw_std, strict=True):
+        assert sorted(zip(found, found_std, strict=True)) == sorted(zip(raw, raw_spread, strict=True))
+
+
 def test_scores():
     X, y, weights = draw("positive", weighted=True)
     for loss, parameters in REGRESSION.items():
