@@ -134,6 +134,22 @@ def test_averaging_does_not_change_the_training(solver, averaging, dropout):
     assert not np.array_equal(weights_of(plain), weights_of(averaged))
 
 
+@SOLVERS
+@KINDS
+def test_constraints_schedules_and_clipping_are_those_of_the_iterates(solver, averaging):
+    X, y = data()
+    problem = {"penalty": "sparse_group_lasso", "alpha": 0.01, "weight_decay": 0.1, "max_norm": 1.0, "solver": solver,
+               "bias_penalty": 0.1, "clip_norm": 0.5, "dropout": 0.2, "learning_rate": "cosine", "warmup": 1.5,
+               "augmentation": "mixup"}  # fmt: skip
+    plain, net = network(**problem).fit(X, y), network(averaging=averaging, ema_decay=0.9, **problem).fit(X, y)
+    np.testing.assert_array_equal(net._optimizer_state["iterate"], _flat(plain))
+    for coef in net.coefs_:  # a mean of matrices within a norm is within it
+        assert np.linalg.norm(coef, axis=0).max() <= 1 + 1e-12
+    if averaging == "swa":
+        after = iterates(X, y, schedule_epochs=N_EPOCHS, **problem)
+        np.testing.assert_allclose(weights_of(net), after[-2:].mean(axis=0), rtol=1e-13, atol=1e-15)
+
+
 def _flat(net):
     layers = zip(net.coefs_, net.intercepts_, strict=True)
     return np.concatenate([part.ravel() for layer in layers for part in layer])
