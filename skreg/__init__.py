@@ -12,10 +12,25 @@ from .classifier import MLPClassifier
 from .exceptions import DivergenceError
 from .regressor import MLPRegressor
 
-__all__ = ["DivergenceError", "MLPClassifier", "MLPRegressor", "Objective", "__version__", "compare_models", "warmup"]
+__all__ = [
+    "DivergenceError",
+    "LassoNetClassifier",
+    "LassoNetRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Objective",
+    "__version__",
+    "compare_models",
+    "warmup",
+]
 
 # Imported when asked for, so that importing skreg stays quick.
-_LATER = {"compare_models": ".compare", "warmup": "._warmup"}
+_LATER = {
+    "LassoNetClassifier": ".lassonet",
+    "LassoNetRegressor": ".lassonet",
+    "compare_models": ".compare",
+    "warmup": "._warmup",
+}
 
 
 def __getattr__(name):

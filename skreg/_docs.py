@@ -396,3 +396,173 @@ def shared_docs(**replacements):
         return cls
 
     return decorate
+
+
+# LassoNet -----------------------------------------------------------------------------------------
+
+LASSONET_METHOD = """\
+The network has a skip connection from the inputs to the outputs, ``f(x) = x @ theta + g_W(x) + b``,
+and an input j takes part in its first layer of weights W only as far as it does there [1]_::
+
+    minimise    mean loss + alpha / 2 (|W|_2^2 + |theta|_2^2) + lambda sum_j |theta_j|_2
+    subject to  |W_j|_inf <= M |theta_j|_2    for each input j
+
+So it is the skip connection's norm that selects inputs, for the whole network. `fit` trains a dense
+network, and then lets lambda grow, from the weights before each time, until no input is left or
+`n_features_to_select` are. It keeps the network at one lambda, `lambda_`, which predicts and selects;
+`selected` gives any number of inputs. Inputs should be standardised. An input that is out stays out."""
+
+LASSONET_PARAMETERS = """\
+hidden_layer_sizes : int or sequence of int, default=(100,)
+    Number of units of each hidden layer; at least one layer.
+
+activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+    Activation of the hidden units.
+
+[LOSS]
+
+M : float, default=10.0
+    Hierarchy, >= 0: how much larger than the norm of its skip connection an input's other weights may
+    be. 0 leaves the linear model, with a group lasso over its outputs; with one output, the Lasso.
+
+n_features_to_select : int, float or None, default=None
+    Number of inputs, or share of them in (0, 1), at which the path ends and whose network is kept. None
+    goes on until no input is left, and keeps the network with the smallest validation loss.
+
+lambda_start : float or 'auto', default='auto'
+    First lambda. 'auto' doubles a tiny one until an input leaves, and goes on from half of that.
+
+path_multiplier : float, default=1.02
+    Factor, > 1, from one lambda to the next.
+
+lambda_seq : array-like of float or None, default=None
+    All lambdas, increasing, in place of `lambda_start` and `path_multiplier`; the path ends where none
+    are left.
+
+max_iter_path : int or 'auto', default='auto'
+    Largest number of epochs at each lambda; fewer where the objective stalls, as `tol` and
+    `n_iter_no_change` say. 'auto' makes at least 20 steps.
+
+learning_rate_path : float or 'auto', default='auto'
+    Learning rate along the path, where the optimizer is SGD with momentum. 'auto' is the inverse of the
+    largest curvature of the linear model's loss. It is halved wherever a lambda diverges.
+
+momentum : float, default=0.9
+    Momentum along the path, in [0, 1].
+
+alpha : float or sequence of float, default=0.0
+    Strength of the l2 penalty on the weights; a sequence has one entry for each layer of weights, of
+    which the first holds for the skip connection as well.
+
+[dropout]
+
+[input_dropout]
+
+batch_size : int or 'auto', default='auto'
+    Rows in a mini-batch; 'auto' is ``min(200, n_samples)``.
+
+learning_rate_init : float, default=0.001
+    Learning rate of Adam, which trains the dense network.
+
+max_iter : int, default=200
+    Largest number of epochs of the dense network.
+
+tol : float, default=1e-4
+    The dense network is done when the validation score (without validation data: the training loss)
+    has not improved by more than `tol` for more than `n_iter_no_change` epochs; a lambda, when the
+    objective has not.
+
+n_iter_no_change : int or np.inf, default=10
+    Epochs without progress that are tolerated; see `tol`.
+
+validation_fraction : float, default=0.1
+    Share of the training data, in [0, 1), that is set aside to choose lambda by if `X_val` and `y_val`
+    are not given to `fit`[STRATIFIED]. 0 needs `n_features_to_select` or `lambda_seq`.
+
+random_state : int, RandomState instance or None, default=None
+    Seed of the initial weights, the validation split, the order of the rows and the dropout masks. An
+    int gives the same path, bit for bit, in every run on the same kind of processor.
+
+verbose : bool or int, default=False
+    Whether to print each epoch of the dense network and each lambda."""
+
+LASSONET_ATTRIBUTES = """\
+coefs_ : list of ndarray of shape (fan_in, fan_out)
+    Weights of each layer at `lambda_`, in X's dtype; rows of zeros for inputs that are out.
+
+skip_coef_ : ndarray of shape (n_features_in_, n_outputs_)
+    Weights theta of the skip connection at `lambda_`.
+
+intercepts_ : list of ndarray of shape (fan_out,)
+    Intercepts of each layer at `lambda_`.
+
+lambda_ : float
+    The lambda whose network is kept; 0 for the dense network.
+
+best_index_ : int
+    Its place in `path_`.
+
+path_ : dict of ndarray
+    One entry for each lambda, the dense network's 0 first: 'lambda', 'n_features', 'loss' (mean training
+    loss), 'validation_loss' and 'validation_score' ([SCORE]; NaN without validation data), 'n_iter'
+    (epochs), and 'skip_norm', of shape (n_lambdas, n_features_in_): the norm of each input's skip
+    connection, 0 where it is out.
+
+feature_importances_ : ndarray of shape (n_features_in_,)
+    The lambda at which each input leaves; infinite where it is still there at the end of the path.
+
+n_features_used_ : int
+    Number of inputs of the network that is kept.
+
+learning_rate_path_ : float
+    Learning rate at the end of the path.
+
+n_iter_ : int
+    Epochs of the whole path, the dense network's included.
+
+interrupted_ : bool
+    Whether the path was ended by Ctrl-C.
+
+n_features_in_ : int
+    Number of inputs.
+
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the inputs, if X had names that are all strings.
+
+n_layers_ : int
+    Number of layers, input and output included.
+
+n_outputs_ : int
+    Number of units in the output layer.
+
+out_activation_ : str
+    Activation of the output layer."""
+
+LASSONET_REFERENCES = """\
+.. [1] Lemhadri, Ruan, Abraham & Tibshirani (2021), "LassoNet: a neural network with feature sparsity",
+   Journal of Machine Learning Research 22(127), 1-29, :arxiv:`1907.12207`.
+.. [4] Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",
+   Journal of Machine Learning Research 15, 1929-1958."""
+
+
+def _entry(name):
+    """The documentation of one of the networks' parameters."""
+    found = re.search(rf"^{name} : .*?(?=\n\n\S|\Z)", PARAMETERS, flags=re.MULTILINE | re.DOTALL)
+    return found.group(0)
+
+
+def lassonet_docs(**replacements):
+    """The same for the LassoNets."""
+    parameters = re.sub(r"^\[([a-z_]+)\]$", lambda match: _entry(match.group(1)), LASSONET_PARAMETERS, flags=re.M)
+    parts = {
+        "METHOD": LASSONET_METHOD, "PARAMETERS": parameters, "ATTRIBUTES": LASSONET_ATTRIBUTES,
+        "REFERENCES": LASSONET_REFERENCES.replace("[4]", "[2]"),
+    }  # fmt: skip
+    decorate = shared_docs(**parts, **replacements)
+
+    def renumbered(cls):
+        cls = decorate(cls)
+        cls.__doc__ = cls.__doc__.replace("[4]_", "[2]_")
+        return cls
+
+    return renumbered

@@ -91,7 +91,7 @@ def penalty_terms(spec, params):
 
     coefs = intercepts = 0.0
     for (coef, intercept), fan_out, row in zip(
-        offsets(spec.layer_units)[0], spec.layer_units[1:], spec.penalties, strict=True
+        offsets(spec.layer_units, spec.skip)[0], spec.layer_units[1:], spec.penalties, strict=True
     ):
         coefs += term(params[coef:intercept], row[code.COEF_L1], row[code.COEF_L2])
         if row[code.COEF_GROUP] > 0:

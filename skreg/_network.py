@@ -25,10 +25,17 @@ def _aligned(allocate, size, dtype):
     return raw[start : start + size * itemsize].view(dtype)
 
 
-def offsets(layer_units):
+def shapes_of(layer_units, skip=0):
+    """[(fan_in, fan_out)] of each layer; the units of a skip connection are the last of the first layer's."""
+    shapes = list(pairwise(layer_units))
+    shapes[0] = shapes[0][0], shapes[0][1] + skip
+    return shapes
+
+
+def offsets(layer_units, skip=0):
     """[(coef_offset, intercept_offset)] of each layer, and the number of parameters."""
     places, at = [], 0
-    for fan_in, fan_out in pairwise(layer_units):
+    for fan_in, fan_out in shapes_of(layer_units, skip):
         places.append((at, at + fan_in * fan_out))
         at += (fan_in + 1) * fan_out
     return places, at
@@ -38,9 +45,9 @@ def offsets(layer_units):
 N_VECTORS = {None: 0, "layer": 2, "batch": 5}
 
 
-def norm_offsets(layer_units, normalization):
+def norm_offsets(layer_units, normalization, skip=0):
     """Offset of each hidden layer's vectors, and the number of all parameters."""
-    places, at = [], offsets(layer_units)[1]
+    places, at = [], offsets(layer_units, skip)[1]
     for width in layer_units[1:-1]:
         places.append(at)
         at += N_VECTORS[normalization] * width
@@ -90,11 +97,11 @@ def flat(coefs, intercepts, vectors=()):
     return owner[start : start + sum(part.nbytes for part in layers)].view(dtype)
 
 
-def unpack(params, layer_units):
-    """(coefs, intercepts) as views of the flat parameters."""
+def unpack(params, layer_units, skip=0):
+    """(coefs, intercepts) as views of the flat parameters; those of a skip connection are part of the first."""
     coefs, intercepts = [], []
-    shapes = pairwise(layer_units)
-    for (coef, intercept), (fan_in, fan_out) in zip(offsets(layer_units)[0], shapes, strict=True):
+    shapes = shapes_of(layer_units, skip)
+    for (coef, intercept), (fan_in, fan_out) in zip(offsets(layer_units, skip)[0], shapes, strict=True):
         coefs.append(params[coef:intercept].reshape(fan_in, fan_out))
         intercepts.append(params[intercept : intercept + fan_out])
     return coefs, intercepts
@@ -170,7 +177,7 @@ def _stages(spec, dtype, descends, sparse, deviations, forward_only):
 
 
 @lru_cache(maxsize=256)
-def _make_layout(layer_units, stages, keeps_clean, normalization, capacity, itemsize, sparse, forward_only):
+def _make_layout(layer_units, skip, stages, keeps_clean, normalization, capacity, itemsize, sparse, forward_only):
     """(table of kernels/layout.py, elements of the workspace)."""
     n_layers, size = len(layer_units) - 1, 0
     table = np.zeros((n_layers, code.N_LAYOUT), np.int64)
@@ -180,14 +187,17 @@ def _make_layout(layer_units, stages, keeps_clean, normalization, capacity, item
         size += capacity * stride
         return size - capacity * stride
 
-    for layer, (fan_in, fan_out) in enumerate(pairwise(layer_units)):
+    for layer, (fan_in, fan_out) in enumerate(shapes_of(layer_units, skip)):
         row = table[layer]
         row[code.FAN_IN], row[code.FAN_OUT] = fan_in, fan_out
-        row[code.COEF], row[code.INTERCEPT] = offsets(layer_units)[0][layer]
+        row[code.COEF], row[code.INTERCEPT] = offsets(layer_units, skip)[0][layer]
         row[code.INPUT_STRIDE], row[code.OUTPUT_STRIDE] = _stride(fan_in, itemsize), _stride(fan_out, itemsize)
         row[code.SLOPE] = code.NOWHERE
         for column, address in stages[layer]:
             row[column] = address
+    table[0, code.SKIP] = skip
+    for layer in range(1, n_layers):  # the same for the skipping units beside them
+        table[layer, code.INPUT_STRIDE] = table[layer - 1, code.OUTPUT_STRIDE]
     if not sparse:
         table[0, code.INPUT] = take(table[0, code.INPUT_STRIDE])
     for layer in range(1, n_layers):
@@ -239,30 +249,30 @@ class Workspace:
         first, *others = _stages(spec, dtype, descends, sparse, self._deviations, forward_only)
         stages = ((*first, *codes), *others)
         self.layout, size = _make_layout(
-            spec.layer_units, stages, _keeps_clean(spec, draws), spec.normalization, capacity, itemsize, sparse,
-            forward_only,
-        )
+            spec.layer_units, spec.skip, stages, _keeps_clean(spec, draws), spec.normalization, capacity, itemsize,
+            sparse, forward_only,
+        )  # fmt: skip
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)
         self.panels = aligned_empty(n_members * panel_size(dtype, transposed=not forward_only), dtype)
 
 
-def descent_scratch(layer_units, normalization, dtype, sparse, n_members, whole):
+def descent_scratch(layer_units, skip, normalization, dtype, sparse, n_members, whole):
     """(gradients, shared_gradient, squares): scratch of a training step, see kernels/descent.py.
 
     If `whole`, both gradients are the same array, as long as the parameters.
     """
     if whole:
-        gradient = aligned_empty(norm_offsets(layer_units, normalization)[1], dtype)
-        sizes = [size for fan_in, fan_out in pairwise(layer_units) for size in (fan_in * fan_out, fan_out)]
+        gradient = aligned_zeros(norm_offsets(layer_units, normalization, skip)[1], dtype)
+        sizes = [size for fan_in, fan_out in shapes_of(layer_units, skip) for size in (fan_in * fan_out, fan_out)]
         if normalization is not None:
             sizes += [2 * width for width in layer_units[1:-1]]
         return gradient, gradient, _squares_scratch(sizes)
     from .kernels.matmul import HEIGHT
 
     per_line = code.CACHE_LINE // np.dtype(dtype).itemsize
-    shapes = list(pairwise(layer_units))
+    shapes = shapes_of(layer_units, skip)
     shared = shapes[0][0] * shapes[0][1] if sparse else 0
     pieces = [min(HEIGHT, fan_in) * fan_out for fan_in, fan_out in shapes[1 if sparse else 0 :]]
     own = -(-max([*pieces, *layer_units[1:]]) // per_line) * per_line

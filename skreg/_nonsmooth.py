@@ -16,8 +16,8 @@ from .kernels import layout as code
 
 def spread(spec, coef_column, intercept_column=None):
     """One strength a parameter, from the table with one row a layer; 0 for intercepts without a column."""
-    places, _ = offsets(spec.layer_units)
-    strength = np.zeros(norm_offsets(spec.layer_units, spec.normalization)[1])
+    places, _ = offsets(spec.layer_units, spec.skip)
+    strength = np.zeros(norm_offsets(spec.layer_units, spec.normalization, spec.skip)[1])
     for (coef, intercept), fan_out, row in zip(places, spec.layer_units[1:], spec.penalties, strict=True):
         strength[coef:intercept] = row[coef_column]
         if intercept_column is not None:

@@ -30,7 +30,8 @@ class Spec:
     the columns of `kernels.layout`; the dropout rate of a layer is that of its input. `loss_parameters` are
     the numbers that the loss needs, see `kernels.losses`. `dropout_kind` says what noise the rates stand for;
     `input_noise` has one standard deviation for all columns of X or one for each, or none. `normalization`
-    of the hidden layers is 'batch', 'layer' or None.
+    of the hidden layers is 'batch', 'layer' or None. `skip` is the number of outputs where there is a skip
+    connection to them, as LassoNet has it (kernels/skip.py; not with normalisation), else 0.
     """
 
     layer_units: tuple
@@ -41,6 +42,7 @@ class Spec:
     normalization: str | None = None
     dropout_kind: str = "bernoulli"
     input_noise: tuple = ()
+    skip: int = 0
 
     @property
     def n_layers(self):
@@ -66,6 +68,8 @@ class Spec:
     @property
     def proxes(self):
         """Name of the proximal stage of each layer's weights (kernels/proximal.py), or None."""
+        if self.skip:
+            return ("hierarchical", *[None] * (self.n_layers - 1))
         needed = self.penalties[:, [code.COEF_GROUP, code.POSITIVE]].any(axis=1)
         return tuple(["rows" if is_needed else None for is_needed in needed.tolist()])
 

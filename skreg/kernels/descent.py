@@ -41,6 +41,7 @@ from .layout import (
     PROJECTION,
     PROX,
     SCALES,
+    SKIP,
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
@@ -149,7 +150,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
                 if what != _STORE:
                     _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor,
                                params, state, layout, penalties, gradient, place)  # fmt: skip
-        first, last = share(fan_out, _GRANULE, member, n_members)
+        first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
             gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, place, SET)

@@ -29,7 +29,8 @@ NORMALIZED, NORM_SCRATCH = 19, 20  # values before scale and shift, strided as t
 AUGMENT, MIX_LOSSES, MIXTURE = 21, 22, 23  # addresses of stages, and of what they share, or 0
 NOISE = 24  # BERNOULLI, or address of the stage that does what dropout of its input is instead; see noise.py
 INPUT_NOISE, DEVIATIONS = 25, 26  # of the first layer: address of the stage that adds noise to X or 0; of its numbers
-N_LAYOUT = 27
+SKIP = 27  # how many of the first layer's last units are a skip connection to the output, see skip.py
+N_LAYOUT = 28
 
 NOWHERE = -1
 
@@ -38,7 +39,8 @@ COEF_L1, COEF_L2, INTERCEPT_L1, INTERCEPT_L2, ACTIVITY_L1, ACTIVITY_L2, DROPOUT 
 COEF_GROUP, POSITIVE = 7, 8  # strength of |row|_2; 1 where all weights must be >= 0
 MAX_NORM = 9  # of the weights of each output, or 0
 DECAY = 10  # of the weights, in units of the learning rate
-N_PENALTIES = 11
+SKIP_NORM, HIERARCHY = 11, 12  # LassoNet's lambda and M, first layer only
+N_PENALTIES = 13
 
 # dropout that is part of the kernels
 BERNOULLI = 0

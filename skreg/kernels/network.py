@@ -41,6 +41,7 @@ from .layout import (
     OUTPUT_STRIDE,
     RELU,
     SCALES,
+    SKIP,
     SLOPE,
 )
 from .masks import scale_row_by_mask
@@ -48,6 +49,7 @@ from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
 from .normalization import denormalize, normalize
 from .random import augment_key, combine, drop_threshold, dropout_key, input_noise_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
+from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, call_function, call_stage
 from .team import share
 from .views import part, set_zero
@@ -91,8 +93,8 @@ def _factor(noise, row_key, feature, rate, threshold, work):
 
 @helper
 def _is_rectified(layer, layout):
-    """Whether relu is part of a layer's sums, and not of the normalisation behind them."""
-    return layout[layer, ACTIVATION] == RELU and layout[layer, NORMALIZE] == NO_ADDRESS
+    """Whether relu is part of a layer's sums: nothing comes between, and it is of all units."""
+    return layout[layer, ACTIVATION] == RELU and layout[layer, NORMALIZE] == NO_ADDRESS and layout[layer, SKIP] == 0
 
 
 @outlined
@@ -170,12 +172,14 @@ def multiply(layer, begin, end, params, layout, work, panel):
 @helper
 def activate(layer, begin, end, layout, work):
     """Activations from the sums of a layer, unless `multiply` has made them."""
-    activation, slope = layout[layer, ACTIVATION], layout[layer, SLOPE]
+    activation, slope, skip = layout[layer, ACTIVATION], layout[layer, SLOPE], layout[layer, SKIP]
+    if skip > 0:
+        activate_beside_skip(begin, end, layout, work)
     if activation not in (IDENTITY, RELU):
         stride = layout[layer, OUTPUT_STRIDE]
         slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
         call_stage(activation, (address_of(work, layout[layer, OUTPUT] + begin * stride), slopes,
-                                stride * work.itemsize, end - begin, layout[layer, FAN_OUT]))  # fmt: skip
+                                stride * work.itemsize, end - begin, layout[layer, FAN_OUT] - skip))  # fmt: skip
 
 
 @outlined
@@ -215,6 +219,8 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
             n_met = normalize(layer, weights, rows, begin, end, params, layout, work, batch_share, member, n_members,
                               arrivals, n_met)  # fmt: skip
         activate(layer, begin, end, layout, work)
+    if layout[0, SKIP] > 0:
+        add_skip(begin, end, layout, work)
     return n_met
 
 
@@ -242,7 +248,7 @@ def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_act
             continue
         stride = layout[layer, OUTPUT_STRIDE]
         call_stage(stage, (address_of(work, layout[layer, OUTPUT] + begin * stride), stride * work.itemsize,
-                           end - begin, layout[layer, FAN_OUT], address_of(row_activity, begin),
+                           end - begin, layout[layer + 1, FAN_IN], address_of(row_activity, begin),
                            penalties[layer, ACTIVITY_L1], 0.5 * penalties[layer, ACTIVITY_L2]))  # fmt: skip
     if len(weights) > 0:
         for i in range(begin, end):
@@ -307,6 +313,8 @@ def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, st
 
     Returns the number of meetings so far.
     """
+    if layout[0, SKIP] > 0:
+        delta_of_skip(begin, end, layout, work)
     for layer in range(layout.shape[0] - 1, 0, -1):
         _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
         if layout[layer - 1, NORMALIZE] != NO_ADDRESS:
@@ -374,7 +382,7 @@ def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, me
         else:
             begin, end = share(fan_in, ROWS, member, n_members)
             gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, coef + begin * fan_out, ADD)
-        first, last = share(fan_out, 1, member, n_members)
+        first, last = share(fan_out - layout[layer, SKIP], 1, member, n_members)
         gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, intercept + first, ADD)
         if layout[layer, NORMALIZE] != NO_ADDRESS:
             _add_gradient_of_normalization(layer, first, last, layout, work, gradient)

@@ -21,6 +21,7 @@ import numpy as np
 from ._jit import helper
 from .adam import step_lengths
 from .elementary import maximum
+from .hierarchy import HIERARCHICAL
 from .layout import ADAM, COEF, COEF_GROUP, FAN_OUT, N_LAYOUT, N_PENALTIES, POSITIVE
 from .penalties import soft_threshold
 from .stages import NO_ADDRESS, Stage, array_at
@@ -185,7 +186,7 @@ def _finish_rows(params, second, layout, penalties, begin, end, scratch, optimiz
                 shrink(part(rows, start, fan_out), part(a, start, fan_out))
 
 
-STAGES = {"rows": Stage("proximal_rows", _finish_rows, 8, 3)}
+STAGES = {"rows": Stage("proximal_rows", _finish_rows, 8, 3), "hierarchical": HIERARCHICAL}
 
 
 def prox_code(name, dtype):

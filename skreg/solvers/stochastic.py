@@ -191,7 +191,7 @@ class _Epochs:
         self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
         self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
         self.scratch = descent_scratch(
-            spec.layer_units, spec.normalization, params.dtype, dataset.is_sparse, team.size,
+            spec.layer_units, spec.skip, spec.normalization, params.dtype, dataset.is_sparse, team.size,
             whole=options.clip_norm is not None,
         )  # fmt: skip
         self.n_steps = -(-dataset.n_samples // options.batch_size)  # in an epoch
