@@ -21,6 +21,7 @@ __all__ = [
     "Objective",
     "__version__",
     "compare_models",
+    "search_space",
     "warmup",
 ]
 
@@ -29,6 +30,7 @@ _LATER = {
     "LassoNetClassifier": ".lassonet",
     "LassoNetRegressor": ".lassonet",
     "compare_models": ".compare",
+    "search_space": "._search_space",
     "warmup": "._warmup",
 }
 
