@@ -2,44 +2,35 @@
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
-from copy import copy
-from dataclasses import replace
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ._augmentation import augmentation_of, refuse_sparse_augmentation
-from ._compat import Interval, Options, StrOptions, check_sample_weight, fit_context, validate_data
+from ._compat import check_sample_weight, fit_context, validate_data
 from ._data import Dataset
 from ._initial import initial_weights
-from ._losses import OUT_ACTIVATIONS, loss_parameters
-from ._network import flat, pack, units_of, unpack, unpack_vectors
+from ._inspection import InspectionMixin
+from ._losses import OUT_ACTIVATIONS
+from ._network import pack, units_of, unpack, unpack_vectors
 from ._normalization import (
-    keep_units,
     keep_vectors,
     normalization_of,
-    normalized_constants,
     start_normalization,
     vectors_of,
 )
-from ._spec import DROPOUT_KINDS, hidden_units, make_spec, n_entries, prediction_spec, refuse_dense_noise
+from ._parameters import CONSTRAINTS
+from ._prediction import PredictionMixin
+from ._spec import hidden_units, make_spec, n_entries, refuse_dense_noise
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
-from ._weight_terms import PENALTIES, make_feasible
+from ._weight_terms import make_feasible
 from .exceptions import DivergenceError
 from .kernels import layout as code
 from .kernels._collector import load_kernels
-
-_NON_NEGATIVE = Interval(Real, 0, None, closed="left")
-_POSITIVE = Interval(Real, 0, None, closed="neither")
-_SHARE = Interval(Real, 0, 1, closed="both")
-_RATE = Interval(Real, 0, 1, closed="left")
-_COUNT = Interval(Integral, 1, None, closed="left")
 
 
 def _copy(curve):
@@ -54,58 +45,10 @@ def _is_stochastic(estimator):
     return True
 
 
-class BaseMLP(BaseEstimator, metaclass=ABCMeta):
+class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of MLPRegressor and MLPClassifier; not for direct use."""
 
-    _parameter_constraints: dict = {
-        "hidden_layer_sizes": ["array-like", _COUNT],
-        "activation": [str, "array-like"],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "penalty": [StrOptions({name for name in PENALTIES if name}), None, "array-like"],
-        "alpha": [_NON_NEGATIVE, "array-like"],
-        "l1_ratio": [_SHARE, "array-like"],
-        "positive": ["boolean"],
-        "max_norm": [_POSITIVE, None, "array-like"],
-        "weight_decay": [_NON_NEGATIVE],
-        "bias_penalty": [_NON_NEGATIVE, "array-like"],
-        "bias_l1_ratio": [_SHARE, "array-like"],
-        "activity_penalty": [_NON_NEGATIVE, "array-like"],
-        "activity_l1_ratio": [_SHARE, "array-like"],
-        "dropout": [_RATE, "array-like"],
-        "input_dropout": [_RATE],
-        "dropout_kind": [StrOptions(set(DROPOUT_KINDS))],
-        "input_noise": [_NON_NEGATIVE, "array-like"],
-        "batch_norm": ["boolean"],
-        "layer_norm": ["boolean"],
-        "batch_size": [StrOptions({"auto"}), _COUNT],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine", "one_cycle", "log_cosine"})],
-        "learning_rate_init": [_POSITIVE],
-        "power_t": [_NON_NEGATIVE],
-        "learning_rate_end": [_NON_NEGATIVE],
-        "schedule_epochs": [_COUNT, None],
-        "warmup": [_NON_NEGATIVE],
-        "clip_norm": [_POSITIVE, None],
-        "averaging": [StrOptions({"swa", "ema"}), None],
-        "averaging_start": [_RATE],
-        "ema_decay": [_RATE],
-        "augmentation": [StrOptions({"mixup", "cutmix", "cutout"}), None],
-        "augmentation_strength": [_POSITIVE],
-        "max_iter": [_COUNT],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [_NON_NEGATIVE],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [_SHARE],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [_RATE],
-        "beta_1": [_RATE],
-        "beta_2": [_RATE],
-        "epsilon": [_POSITIVE],
-        "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
-        "max_fun": [_COUNT],
-    }
+    _parameter_constraints: dict = CONSTRAINTS
 
     # What a subclass says of its targets -------------------------------------------------------
 
@@ -448,245 +391,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 
-    # After fitting -----------------------------------------------------------------------------
-
-    def _raw_predict(self, X, linked=False):
-        """Output of the last layer, by the estimator's link or not, shape (n_samples, n_outputs).
-
-        It depends on the fitted attributes alone, whatever `set_params` was called with since.
-        """
-        from ._evaluate import predict
-
-        if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
-        is_plain = self._is_plain(X)
-        X = X if is_plain else self._validate_rows(X)
-        load_kernels()
-        units = units_of(self.coefs_, self.intercepts_)
-        spec = prediction_spec(units, self._activations_at_fit(), normalization_of(self))
-        link = self._link() if linked else None
-        params = flat(self.coefs_, self.intercepts_, vectors_of(self, units))
-        prediction, is_finite = predict(spec, params, X, link)
-        if is_plain and not is_finite:
-            self._validate_rows(X)
-        return prediction
-
-    def _predict_draws(self, X, n_draws, random_state, asked):
-        """(mean, standard deviation) of predictions over draws of the dropout masks that the fit had."""
-        from ._evaluate import predict_draws
-
-        check_is_fitted(self)
-        if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 2:
-            raise ValueError(f"n_draws must be a whole number >= 2, got {n_draws!r}.")
-        spec = self._spec_with_dropout(asked)
-        X = self._validate_rows(X)
-        refuse_dense_noise(self, spec, X)
-        seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        load_kernels()
-        params = flat(self.coefs_, self.intercepts_, vectors_of(self, spec.layer_units))
-        return predict_draws(spec, params, X, self._link(), int(n_draws), seed)
-
-    def _spec_with_dropout(self, asked):
-        """For predictions with the rates and the kind of dropout that the fit had."""
-        units = units_of(self.coefs_, self.intercepts_)
-        spec = prediction_spec(units, self._activations_at_fit(), normalization_of(self))
-        fitted = getattr(self, "_fitted_dropout", {"rates": [], "kind": "bernoulli"})
-        if not any(fitted["rates"]):
-            raise ValueError(
-                f"{asked} needs a network that was fitted with dropout, got dropout=0 and input_dropout=0: set one of "
-                "them > 0 and fit again."
-            )
-        penalties = spec.penalties.copy()
-        penalties[:, code.DROPOUT] = fitted["rates"]
-        return replace(spec, penalties=penalties, dropout_kind=fitted["kind"])
-
-    @abstractmethod
-    def _link(self):
-        """Name of the function from raw predictions to means or probabilities, or None."""
-
-    def _is_plain(self, X):
-        """Whether there is nothing to validate but that all is finite: then one row takes no longer than it must."""
-        return (
-            type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and len(X) > 0
-            and X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
-            and getattr(self, "kept_features_", None) is None
-        )  # fmt: skip
-
-    def _validate_rows(self, X):
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
-        return self._kept(X)
-
-    def _kept(self, X):
-        """The columns that the first layer multiplies."""
-        kept = getattr(self, "kept_features_", None)
-        if kept is None:
-            return X
-        return np.take(X, kept, axis=1) if isinstance(X, np.ndarray) else X[:, kept]
-
-    def _activations_at_fit(self):
-        """Of the hidden layers; those of the parameters where the network was not made by `fit`."""
-        activations = getattr(self, "_fitted_activations", self.activation)
-        return activations if isinstance(activations, str) else tuple(activations)
-
-    def _loss_at_fit(self):
-        """(name, numbers) of the loss; by its output and the parameters where the network was not made by `fit`."""
-        if not hasattr(self, "_fitted_loss"):
-            name = next(name for name, activation in OUT_ACTIVATIONS.items() if activation == self.out_activation_)
-            return name, loss_parameters(self, name)
-        return self._fitted_loss
-
-    def _full_batch(self, X, y, sample_weight):
-        """The objective on these data with the current penalties, and the fitted parameters."""
-        from ._objective import FullBatch
-
-        check_is_fitted(self)
-        X, y = self._validate_X_y(X, y, reset=False)
-        loss = self._loss_at_fit()
-        target, n_outputs, _ = self._validate_target(y, loss, False)
-        if n_outputs != self.n_outputs_:
-            raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
-        units = units_of(self.coefs_, self.intercepts_)
-        spec = make_spec(self, units, loss[0], self._activations_at_fit(), loss[1], normalization_of(self))
-        load_kernels()
-        batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
-        return batch, pack(self.coefs_, self.intercepts_, np.float64, vectors_of(self, units))
-
-    def objective(self, X, y, sample_weight=None):
-        """Value of the training objective at the fitted weights, on any data, and its terms.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0 of the samples.
-
-        Returns
-        -------
-        objective : Objective
-            Named tuple of floats: `value`, and its terms `loss`, `weights`, `biases`, `activity`. It
-            is without dropout, and computed in float64. With `batch_norm` it is that at prediction.
-        """
-        batch, params = self._full_batch(X, y, sample_weight)
-        with batch:
-            return batch.terms(params)
-
-    def kkt_residual(self, X, y, sample_weight=None):
-        """How far the fitted weights are from optimal on these data: 0 at a stationary point.
-
-        It is the largest entry of the distance of minus the gradient of the smooth part of the
-        objective to the subdifferential of its l1 terms on weights and intercepts. Losses with a kink,
-        'absolute_error' and 'quantile', are a part of the latter in linear models, a row whose prediction
-        equals its target to rounding being at the kink; in networks, and with group penalties or
-        `positive`, their kinks are smoothed as they are for 'lbfgs'.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0 of the samples.
-
-        Returns
-        -------
-        residual : float
-            In units of the objective per unit of weight.
-
-        Raises
-        ------
-        ValueError
-            With `batch_norm`, where what is minimised depends on the batches.
-        """
-        batch, params = self._full_batch(X, y, sample_weight)
-        if batch.spec.normalization == "batch":
-            raise ValueError(
-                "kkt_residual is not defined with batch_norm=True, where training minimises F at the statistics of its "
-                "batches: use layer_norm=True, or look at objective()."
-            )
-        with batch:
-            return float(batch.kkt_residuals(params).max())
-
-    # Inputs and units without effect --------------------------------------------------------------
-
-    @property
-    def feature_importances_(self):
-        """Euclidean norm of each input's outgoing weights in the first layer, 0.0 for those that are not used.
-
-        They are not normalised: inputs should be of one scale, and a network's are to be compared with each other.
-        """
-        check_is_fitted(self)
-        norms = np.linalg.norm(self.coefs_[0], axis=1)
-        kept = getattr(self, "kept_features_", None)
-        if kept is None:
-            return norms
-        importances = np.zeros(self.n_features_in_, norms.dtype)
-        importances[kept] = norms
-        return importances
-
-    @property
-    def n_features_used_(self):
-        """Number of inputs with an outgoing weight that is not zero."""
-        check_is_fitted(self)
-        return int(self.coefs_[0].any(axis=1).sum())
-
-    def prune(self):
-        """An equivalent smaller network, without the units and inputs whose weights are zero.
-
-        Hidden units without outgoing weights are left out; those without incoming weights are constant, and
-        move into the intercepts of the next layer. Inputs without outgoing weights are no longer
-        multiplied. At least one unit of each hidden layer stays; with `layer_norm` all do, because each
-        counts in its layer's mean and variance.
-
-        Returns
-        -------
-        pruned : object
-            A new fitted estimator of the same class, which takes the same X: `n_features_in_` is as before,
-            and `kept_features_` are the columns that it looks at. Its predictions are the same to rounding,
-            and take less time. Its `hidden_layer_sizes` are those that are left. `partial_fit`, and `fit`
-            with ``warm_start=True``, go on training the smaller network, with a new state of the optimizer;
-            `fit` without starts anew, with all inputs. The objective is that of the smaller network: penalties
-            on intercepts and activations of units that are gone are gone too, and a group's strength grows with
-            the number of its weights.
-        """
-        from ._prune import pruned
-
-        check_is_fitted(self)
-        activate = None if normalization_of(self) == "layer" else self._activate
-        coefs, intercepts, (inputs, *hidden) = pruned(self.coefs_, self.intercepts_, activate)
-        smaller = copy(self)
-        params = pack(coefs, intercepts, coefs[0].dtype)
-        smaller.coefs_, smaller.intercepts_ = unpack(params, units_of(coefs, intercepts))
-        keep_units(smaller, hidden)
-        smaller.hidden_layer_sizes = tuple(len(units) for units in hidden)
-        kept = getattr(self, "kept_features_", None)
-        smaller.kept_features_ = inputs if kept is None else kept[inputs]
-        smaller._optimizer_state = None
-        return smaller
-
-    def _activate(self, layer, units, sums):
-        """Activations of units of a hidden layer whose sums are always these."""
-        from ._evaluate import predict
-
-        load_kernels()
-        activations = self._activations_at_fit()
-        name = activations if isinstance(activations, str) else activations[layer]
-        sums = normalized_constants(self, layer, units, sums)
-        n_units, dtype = len(sums), sums.dtype
-        coefs, intercepts = [np.zeros((1, n_units), dtype), np.eye(n_units, dtype=dtype)], [sums, np.zeros_like(sums)]
-        spec = prediction_spec((1, n_units, n_units), (name,))
-        return predict(spec, pack(coefs, intercepts, dtype), np.zeros((1, 1), dtype), None)[0][0]
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-

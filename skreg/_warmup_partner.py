@@ -30,7 +30,8 @@ class Partner:
             [sys.executable, "-c", _RUN, *dtypes], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True,
         )  # fmt: skip
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self):
         for line in self._process.stdout:
@@ -41,6 +42,8 @@ class Partner:
         """End it, wherever it is."""
         self._process.terminate()
         self._process.wait()
+        self._listener.join()
+        self._process.stdout.close()
 
     @staticmethod
     def is_worth_it():

@@ -8,13 +8,13 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import _COUNT, _NON_NEGATIVE, _POSITIVE
 from ._compat import Interval, InvalidParameterError, Options, StrOptions
 from ._data import Dataset
 from ._docs import lassonet_docs
 from ._initial import initial_weights
 from ._network import pack, unpack
 from ._objective import Objective
+from ._parameters import COUNT, NON_NEGATIVE, POSITIVE
 from ._spec import hidden_units, make_spec, prediction_spec
 from .classifier import MLPClassifier
 from .kernels import layout as code
@@ -57,15 +57,15 @@ class BaseLassoNet(SelectorMixin):
     kkt_residual = _unavailable("kkt_residual", "it is for objectives without a constraint")
 
     _parameter_constraints: dict = {
-        "M": [_NON_NEGATIVE],
-        "n_features_to_select": [None, _COUNT, Interval(Real, 0, 1, closed="neither")],
-        "lambda_start": [StrOptions({"auto"}), _POSITIVE],
+        "M": [NON_NEGATIVE],
+        "n_features_to_select": [None, COUNT, Interval(Real, 0, 1, closed="neither")],
+        "lambda_start": [StrOptions({"auto"}), POSITIVE],
         "path_multiplier": [_ABOVE_ONE],
         "lambda_seq": [None, "array-like"],
-        "max_iter_path": [StrOptions({"auto"}), _COUNT],
-        "learning_rate_path": [StrOptions({"auto"}), _POSITIVE],
+        "max_iter_path": [StrOptions({"auto"}), COUNT],
+        "learning_rate_path": [StrOptions({"auto"}), POSITIVE],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+        "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
     }
 
     # Fitting -----------------------------------------------------------------------------------
