@@ -44,7 +44,7 @@ def _standard(kind, sparse):
         "activation": ["relu", "tanh", "silu"],
         "dropout": Range(0.1, 0.6, off=0.5),
         "input_dropout": Range(0.02, 0.3, off=0.6),
-        "batch_size": [32, 200],
+        "batch_size": ["auto", 32],
     }
 
 
