@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMLP
 from ._compat import Interval, StrOptions
@@ -288,6 +289,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             At most 1. Of ``loss='quantile'`` it is the mean over the quantiles of
             `sklearn.metrics.d2_pinball_score`, 0 for the quantiles of `y` themselves.
         """
+        check_is_fitted(self)
         loss = self._loss_at_fit()
         if loss[0] != "quantile":
             return super().score(X, y, sample_weight)
