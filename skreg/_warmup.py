@@ -216,14 +216,14 @@ def _uses(dtype):
     networks = [(MLPRegressor, {"solver": solver}) for solver in ("adam", "sgd", "lbfgs")]
     networks += [(MLPRegressor, {"dropout": 0.5}), (MLPClassifier, {}), (MLPClassifier, {"solver": "lbfgs"})]
     for (kind, parameters), data in product(networks, held):
-        network = kind((2,), max_iter=1, random_state=0, **parameters)
-        yield lambda network=network, data=data: network.fit(data, y)
-        yield lambda network=network, data=data: network.fit(data, y, y + 1, X_val=data, y_val=y)
-        for other in DTYPES:
-            yield lambda network=network, data=data, other=other: network.predict(data.astype(other))
-        yield lambda network=network, data=data: network.objective(data, y)
-        if "dropout" in parameters:
-            yield lambda network=network, data=data: network.predict(data, return_std=True, n_draws=2)
+        yield partial(_use, kind((2,), max_iter=1, random_state=0, **parameters), data, y)
+
+
+def _use(network, X, y):
+    network.fit(X, y).fit(X, y, y + 1, X_val=X, y_val=y)
+    for dtype in DTYPES:
+        network.predict(X.astype(dtype))
+    network.objective(X, y)
 
 
 def _with_long_indices(X):

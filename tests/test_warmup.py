@@ -229,6 +229,14 @@ def test_what_the_second_process_has_compiled_counts_as_compiled(monkeypatch):
     assert _PartnerThatHasDoneAll.is_closed
 
 
+def test_what_is_to_be_done_can_be_done_from_either_end(ready):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for task in reversed(_warmup.tasks_of(_warmup.DTYPES)):
+            task()
+    assert signatures() == ready
+
+
 def test_the_second_process_does_the_same_and_ends_when_it_is_told_to(tmp_path, monkeypatch):
     """Nothing is on its disk: it compiles, from the other end, until it is closed."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
