@@ -23,7 +23,7 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
     from .kernels.links import link_stage
     from .kernels.losses import loss_stage
 
-    spec = spec.without_noise()
+    spec = spec.without_noise
     dtype, n_samples = params.dtype, dataset.n_samples
     total = np.zeros(2)
     n_columns = 0 if prediction is None else prediction.shape[1]
@@ -37,7 +37,7 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
             team.run(
                 kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples),
                 link_stage(link, dtype), n_columns, out, params, workspace.layout, spec.penalties, loss,
-                spec.loss_numbers(), workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
+                spec.loss_numbers, workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
             total += terms.reshape(-1, 2).sum(axis=0)
     return total / n_samples

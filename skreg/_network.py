@@ -146,11 +146,18 @@ def _keeps_clean(spec, draws):
     return tuple(((spec.penalties[:, code.DROPOUT] > 0) & is_needed).tolist())
 
 
-def _stages(spec, dtype, descends, sparse, deviations, forward_only):
+def _codes_of_input_noise(deviations):
+    """What the layout says of the first layer; the address is good as long as the array lives."""
+    from .kernels.noise import STAGES
+
+    return (code.INPUT_NOISE, STAGES["added"].address(deviations.dtype)), (code.DEVIATIONS, deviations.ctypes.data)
+
+
+def _stages(spec, dtype, descends, sparse, forward_only):
     """For each layer ((column of the layout, address of the stage that it names), ...)."""
     from .kernels.activations import activation_code
     from .kernels.activity import activity_stages
-    from .kernels.noise import STAGES, dropout_code
+    from .kernels.noise import dropout_code
     from .kernels.normalization import normalization_stages
     from .kernels.projections import projection_code
     from .kernels.proximal import prox_code
@@ -163,8 +170,6 @@ def _stages(spec, dtype, descends, sparse, deviations, forward_only):
     for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
         kind = dropout_code(spec.dropout_kind, dtype, sparse_inputs=sparse and number == 0)
         layers[number].append((code.NOISE, kind))
-    if deviations is not None:
-        layers[0] += (code.INPUT_NOISE, STAGES["added"].address(dtype)), (code.DEVIATIONS, deviations.ctypes.data)
     if descends:
         for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
             layer.append((code.PROX, prox_code(prox, dtype)))
@@ -218,6 +223,17 @@ def _make_layout(layer_units, skip, stages, keeps_clean, normalization, capacity
     return table, int(size)
 
 
+@lru_cache(maxsize=256)
+def _layout_of(spec, capacity, dtype, sparse, forward_only, descends, draws, codes):
+    """`_make_layout` of a specification, which for predictions is always the same object."""
+    first, *others = _stages(spec, dtype, descends, sparse, forward_only)
+    stages = ((*first, *codes), *others)
+    return _make_layout(
+        spec.layer_units, spec.skip, stages, _keeps_clean(spec, draws), spec.normalization, capacity, dtype.itemsize,
+        sparse, forward_only,
+    )  # fmt: skip
+
+
 class Workspace:
     """Scratch memory for batches of up to `capacity` rows and the table that says what lies where.
 
@@ -242,16 +258,12 @@ class Workspace:
         from .kernels.matmul import panel_size
 
         self.capacity = capacity
-        itemsize = np.dtype(dtype).itemsize
-        self._deviations = None  # the layout holds their address
         if spec.input_noise:
             self._deviations = np.broadcast_to(spec.input_noise, spec.layer_units[0]).astype(dtype)
-        first, *others = _stages(spec, dtype, descends, sparse, self._deviations, forward_only)
-        stages = ((*first, *codes), *others)
-        self.layout, size = _make_layout(
-            spec.layer_units, spec.skip, stages, _keeps_clean(spec, draws), spec.normalization, capacity, itemsize,
-            sparse, forward_only,
-        )  # fmt: skip
+            codes = *codes, *_codes_of_input_noise(self._deviations)
+        self.layout, size = _layout_of(
+            spec, capacity, np.dtype(dtype), bool(sparse), forward_only, descends, draws, tuple(codes)
+        )
         n_parts = n_members if forward_only else 1
         self.work = aligned_empty(n_parts * size, dtype)
         self.row_terms = np.empty(n_parts * 2 * capacity)

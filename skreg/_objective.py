@@ -63,7 +63,7 @@ class FullBatch:
     """
 
     def __init__(self, spec, dataset):
-        self.spec = spec.without_noise()
+        self.spec = spec.without_noise
         self.nonsmooth = NonSmooth.of(spec)
         self.l1 = self.nonsmooth.l1
         self.l2 = spread(spec, code.COEF_L2, code.INTERCEPT_L2)
@@ -111,7 +111,7 @@ class FullBatch:
         for arguments, rows in self._blocks():
             total += self._team.run(
                 loss_gradient, *arguments, rows, flat, gradient, workspace.layout, spec.penalties,
-                loss_stage(spec.loss, np.float64), spec.loss_numbers(), workspace.capacity, 1.0 / n_rows,
+                loss_stage(spec.loss, np.float64), spec.loss_numbers, workspace.capacity, 1.0 / n_rows,
                 workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip
         return total[0] / n_rows, total[1] / n_rows, gradient

@@ -5,7 +5,7 @@ Everything that can be refused without looking at the data's values is refused h
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,9 +22,11 @@ ACTIVATIONS = (
 DROPOUT_KINDS = ("bernoulli", "gaussian", "alpha")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
     """What is trained: the shape of the network and its objective.
+
+    It never changes, so that what follows from it is worked out once, here or in caches that know it as an object.
 
     `activations` has one name for each hidden layer, `penalties` one row for each layer of weights, with
     the columns of `kernels.layout`; the dropout rate of a layer is that of its input. `loss_parameters` are
@@ -48,6 +50,7 @@ class Spec:
     def n_layers(self):
         return len(self.layer_units) - 1
 
+    @cached_property
     def loss_numbers(self):
         """`loss_parameters` as the kernels take them."""
         return np.asarray(self.loss_parameters, dtype=np.float64)
@@ -61,7 +64,7 @@ class Spec:
     def is_linear(self):
         return self.n_layers == 1
 
-    @property
+    @cached_property
     def has_dropout(self):
         return bool(self.penalties[:, code.DROPOUT].any())
 
@@ -82,7 +85,9 @@ class Spec:
     def has_noise(self):
         return self.has_dropout or bool(self.input_noise)
 
+    @cached_property
     def without_noise(self):
+        """The same network without dropout and noise on its inputs; itself where it has none."""
         if not self.has_noise:
             return self
         penalties = self.penalties.copy()

@@ -215,7 +215,7 @@ class _Epochs:
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.mixture.weights, self.subset, self.order, options.shuffle, self.params,
             state.moments, workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype),
-            spec.loss_numbers(), options.optimizer, self.rates, learning_rates, self.clip, self.average_stage,
+            spec.loss_numbers, options.optimizer, self.rates, learning_rates, self.clip, self.average_stage,
             self.average, average_rates, options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach,
             n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
