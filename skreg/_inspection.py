@@ -25,11 +25,15 @@ class InspectionMixin:
         target, n_outputs, _ = self._validate_target(y, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
+        spec, params = self._network_of_objective(loss)
+        load_kernels()
+        return FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y))), params
+
+    def _network_of_objective(self, loss):
+        """(specification with this loss and the current penalties, flat float64 parameters)."""
         units = units_of(self.coefs_, self.intercepts_)
         spec = make_spec(self, units, loss[0], self._activations_at_fit(), loss[1], normalization_of(self))
-        load_kernels()
-        batch = FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y)))
-        return batch, pack(self.coefs_, self.intercepts_, np.float64, vectors_of(self, units))
+        return spec, pack(self.coefs_, self.intercepts_, np.float64, vectors_of(self, units))
 
     def objective(self, X, y, sample_weight=None):
         """Value of the training objective at the fitted weights, on any data, and its terms.

@@ -4,8 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ._augmentation import KINDS as AUGMENTATIONS
 from ._compat import Interval, Options, StrOptions
 from ._spec import DROPOUT_KINDS
+from ._steps import LEARNING_RATES
 from ._weight_terms import PENALTIES
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -35,7 +37,7 @@ CONSTRAINTS = {
     "batch_norm": ["boolean"],
     "layer_norm": ["boolean"],
     "batch_size": [StrOptions({"auto"}), COUNT],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine", "one_cycle", "log_cosine"})],
+    "learning_rate": [StrOptions(set(LEARNING_RATES))],
     "learning_rate_init": [POSITIVE],
     "power_t": [NON_NEGATIVE],
     "learning_rate_end": [NON_NEGATIVE],
@@ -45,7 +47,7 @@ CONSTRAINTS = {
     "averaging": [StrOptions({"swa", "ema"}), None],
     "averaging_start": [RATE],
     "ema_decay": [RATE],
-    "augmentation": [StrOptions({"mixup", "cutmix", "cutout"}), None],
+    "augmentation": [StrOptions(set(AUGMENTATIONS)), None],
     "augmentation_strength": [POSITIVE],
     "max_iter": [COUNT],
     "shuffle": ["boolean"],

@@ -28,44 +28,34 @@ class Range:
         return numbers * (stats.uniform().rvs(size=size, random_state=random_state) >= self.off)
 
 
-def _light(kind, sparse):
-    return {
-        "hidden_layer_sizes": [(32,), (64,), (128,), (256,), (64, 64)],
-        "alpha": Range(1e-4, 0.3, log=True),
-        "learning_rate": ["cosine"],
-        "learning_rate_init": Range(1e-3, 1e-2, log=True),
-        "max_iter": [100, 300],
-    }
-
-
-def _standard(kind, sparse):
-    return _light(kind, sparse) | {
-        "penalty": ["l2", "l1", "elasticnet", "group_lasso"],
-        "activation": ["relu", "tanh", "silu"],
-        "dropout": Range(0.1, 0.6, off=0.5),
-        "input_dropout": Range(0.02, 0.3, off=0.6),
-        "batch_size": ["auto", 32],
-    }
-
-
-def _cocktail(kind, sparse):
-    space = _standard(kind, sparse) | {
-        "weight_decay": Range(1e-4, 0.3, log=True, off=0.6),
-        "max_norm": [None, None, 1.0, 3.0],
-        "activity_penalty": Range(1e-5, 1e-2, log=True, off=0.7),
-        "layer_norm": [False, False, True],
-        "averaging": [None, None, "swa", "ema"],
-    }
-    if not sparse:
-        space["input_noise"] = Range(0.05, 0.5, off=0.6)
-        space["augmentation"] = [None, None, "mixup", "cutmix", "cutout"]
-        space["augmentation_strength"] = Range(0.1, 0.5)
-    if kind == "classifier":
-        space["label_smoothing"] = Range(0.02, 0.2, off=0.5)
-    return space
-
-
-_SPACES = {"light": _light, "standard": _standard, "cocktail": _cocktail}
+_LIGHT = {
+    "hidden_layer_sizes": [(32,), (64,), (128,), (256,), (64, 64)],
+    "alpha": Range(1e-4, 0.3, log=True),
+    "learning_rate": ["cosine"],
+    "learning_rate_init": Range(1e-3, 1e-2, log=True),
+    "max_iter": [100, 300],
+}
+_STANDARD = _LIGHT | {
+    "penalty": ["l2", "l1", "elasticnet", "group_lasso"],
+    "activation": ["relu", "tanh", "silu"],
+    "dropout": Range(0.1, 0.6, off=0.5),
+    "input_dropout": Range(0.02, 0.3, off=0.6),
+    "batch_size": ["auto", 32],
+}
+_COCKTAIL = _STANDARD | {
+    "weight_decay": Range(1e-4, 0.3, log=True, off=0.6),
+    "max_norm": [None, None, 1.0, 3.0],
+    "activity_penalty": Range(1e-5, 1e-2, log=True, off=0.7),
+    "layer_norm": [False, False, True],
+    "averaging": [None, None, "swa", "ema"],
+}
+_COCKTAIL_OF_DENSE = {
+    "input_noise": Range(0.05, 0.5, off=0.6),
+    "augmentation": [None, None, "mixup", "cutmix", "cutout"],
+    "augmentation_strength": Range(0.1, 0.5),
+}
+_COCKTAIL_OF_CLASSIFIER = {"label_smoothing": Range(0.02, 0.2, off=0.5)}
+_SPACES = {"light": _LIGHT, "standard": _STANDARD, "cocktail": _COCKTAIL}
 
 
 def _one_of(name, value, allowed):
@@ -134,7 +124,11 @@ def search_space(kind, level="standard", *, sparse=False, prefix="", library="sk
     _one_of("kind", kind, ("regressor", "classifier"))
     _one_of("level", level, _SPACES)
     _one_of("library", library, ("sklearn", "optuna"))
-    space = {prefix + name: values for name, values in _SPACES[level](kind, sparse).items()}
+    space = dict(_SPACES[level])
+    if level == "cocktail":
+        space |= {} if sparse else _COCKTAIL_OF_DENSE
+        space |= _COCKTAIL_OF_CLASSIFIER if kind == "classifier" else {}
+    space = {prefix + name: values for name, values in space.items()}
     return space if library == "sklearn" else {name: _for_optuna(values) for name, values in space.items()}
 
 

@@ -1,7 +1,9 @@
 """What can be refused of the parameters that shape the steps of adam and sgd, and of no other solver."""
 
+from .solvers.schedules import SHAPES
+
 _OF_SGD = ("invscaling", "adaptive")  # scikit-learn's, which other solvers take for 'constant'
-_SHAPES = ("cosine", "one_cycle", "log_cosine")
+LEARNING_RATES = ("constant", *_OF_SGD, *SHAPES)
 
 
 def learning_rate_of(estimator):
@@ -14,7 +16,7 @@ def check_steps(estimator):
     """Refuse what makes no sense together, before any work."""
     if estimator.solver == "lbfgs":
         _refuse_with_lbfgs(estimator)
-    if estimator.learning_rate in _SHAPES and estimator.learning_rate_end > estimator.learning_rate_init:
+    if estimator.learning_rate in SHAPES and estimator.learning_rate_end > estimator.learning_rate_init:
         raise ValueError(
             f"learning_rate_end={estimator.learning_rate_end!r} is larger than "
             f"learning_rate_init={estimator.learning_rate_init!r}, the largest rate of "
@@ -24,7 +26,7 @@ def check_steps(estimator):
 
 def _refuse_with_lbfgs(estimator):
     neutral = {"warmup": 0.0, "clip_norm": None, "averaging": None}
-    if estimator.learning_rate in _SHAPES:
+    if estimator.learning_rate in SHAPES:
         neutral["learning_rate"] = "constant"
     for name, value in neutral.items():
         if getattr(estimator, name) != value:

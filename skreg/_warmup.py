@@ -1,5 +1,6 @@
 """Compile everything ahead, so that no later fit or prediction has to wait for it."""
 
+import sys
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from itertools import chain, product
 import numpy as np
 from scipy import sparse
 
+from ._team import n_cores
 from ._warmup_partner import Partner
 from .classifier import MLPClassifier
 from .kernels._collector import load_kernels
@@ -62,13 +64,17 @@ def prepare(dtypes=DTYPES):
             if partner is not None and how == LOADED and (name, dtype) in partner.seconds:
                 seconds, how = partner.seconds[name, dtype], COMPILED
             yield name, dtype, seconds, how
-            if partner is None and how == COMPILED and Partner.is_worth_it() and not cache_errors():
+            if partner is None and how == COMPILED and _has_core_for_partner() and not cache_errors():
                 partner = Partner(dtypes)
     finally:
         if partner is not None:
             partner.close()
     for name, dtype in sorted(ready_kernels() - known):
         yield name, dtype, 0.0, READY
+
+
+def _has_core_for_partner():
+    return n_cores() > 1 and bool(sys.executable)
 
 
 def prepare_all(tasks):

@@ -45,12 +45,6 @@ class Partner:
         self._listener.join()
         self._process.stdout.close()
 
-    @staticmethod
-    def is_worth_it():
-        """Whether there is a core for it."""
-        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return n_cores > 1 and bool(sys.executable)
-
 
 def main():
     """In the second process: a line for each kernel that it has compiled, as soon as it is on disk."""

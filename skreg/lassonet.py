@@ -290,21 +290,11 @@ class BaseLassoNet(SelectorMixin):
             "`transform` selects."
         )
 
-    def _full_batch(self, X, y, sample_weight):
-        """As the network's, with the skip connection."""
-        from ._objective import FullBatch
-
-        check_is_fitted(self)
-        X, y = self._validate_X_y(X, y, reset=False)
-        loss = self._loss_at_fit()
-        target, n_outputs, _ = self._validate_target(y, loss, False)
-        if n_outputs != self.n_outputs_:
-            raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
+    def _network_of_objective(self, loss):
+        """With the skip connection."""
         network, params = self._fitted_network(np.arange(self.n_features_in_))
         spec = make_spec(self, network.layer_units, loss[0], self._activations_at_fit(), loss[1])
-        load_kernels()
-        dataset = Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y))
-        return FullBatch(replace(spec, skip=network.skip), dataset), params.astype(np.float64)
+        return replace(spec, skip=network.skip), params.astype(np.float64)
 
     def objective(self, X, y, sample_weight=None):
         """Value of the objective at the fitted weights and `lambda_`, on any data, and its terms.

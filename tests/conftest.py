@@ -224,3 +224,13 @@ def relative_error(found, expected):
     assert found.shape == expected.shape
     assert np.isfinite(found).all()
     return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def check_epochs(network, coefs, intercepts, X, y, weights, *, n_epochs=3, **arguments):
+    """The kernels' epochs are those of the formulas: the objective's terms, weights and intercepts after each."""
+    problem = network, coefs, intercepts, X, y, weights
+    found, expected = KernelRun(*problem, **arguments), ReferenceRun(*problem, **arguments)
+    for _ in range(n_epochs):
+        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
+        for parts in zip(found.layers(), expected.layers(), strict=True):
+            assert relative_error(*parts) < 1e-12

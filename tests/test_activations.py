@@ -18,7 +18,14 @@ from skreg._spec import ACTIVATIONS, prediction_spec
 from skreg.kernels import _jit, activations, stages
 
 from . import reference
-from .conftest import RATES, KernelRun, ReferenceRun, draw_data, draw_network, draw_params, relative_error
+from .conftest import (
+    RATES,
+    check_epochs,
+    draw_data,
+    draw_network,
+    draw_params,
+    relative_error,
+)
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
 
@@ -196,11 +203,7 @@ def test_epochs_of_mixed_layers_are_those_of_the_reference(activation, form):
     X, y, weights = draw_data("multinomial")
     coefs, intercepts = draw_params((4, 5, 3, 3))
     arguments = dict(optimizer="adam", rates=RATES, batch_size=5, seed=1)
-    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
-    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-    assert relative_error(found.layers()[0], expected.layers()[0]) < 1e-12
+    check_epochs(network, coefs, intercepts, form(X), y, weights, **arguments)
 
 
 def fit(cls=MLPRegressor, n_rows=40, **parameters):

@@ -19,11 +19,10 @@ from .conftest import (
     RATES,
     TARGETS,
     KernelRun,
-    ReferenceRun,
+    check_epochs,
     draw_data,
     draw_network,
     draw_params,
-    relative_error,
 )
 
 KINDS = pytest.mark.parametrize("kind", ["mixup", "cutmix", "cutout"])
@@ -62,12 +61,7 @@ def test_epochs_of_every_loss(kind, target, weighted):
     """With all penalties, dropout and shuffling; the last of the batches has 1 row."""
     *problem, weights = problem_of(target, dropout=True)
     arguments = dict(optimizer="adam", rates=RATES, batch_size=11, seed=5, augmentation=(kind, 0.4))
-    found = KernelRun(*problem, weights if weighted else None, **arguments)
-    expected = ReferenceRun(*problem, weights if weighted else None, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-    for parts in zip(found.layers(), expected.layers(), strict=True):
-        assert relative_error(*parts) < 1e-12
+    check_epochs(*problem, weights if weighted else None, **arguments)
 
 
 @KINDS
@@ -77,10 +71,7 @@ def test_epochs_of_every_loss(kind, target, weighted):
 def test_epochs_of_every_depth(kind, optimizer, depth, strength):
     problem = problem_of("multinomial", depth, activation="relu")
     arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=5, augmentation=(kind, strength))
-    found, expected = KernelRun(*problem, **arguments), ReferenceRun(*problem, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-    assert relative_error(found.layers()[0], expected.layers()[0]) < 1e-12
+    check_epochs(*problem, **arguments)
 
 
 @KINDS

@@ -14,7 +14,7 @@ from .conftest import (
     RATES,
     TARGETS,
     KernelRun,
-    ReferenceRun,
+    check_epochs,
     draw_data,
     draw_network,
     draw_params,
@@ -42,12 +42,7 @@ def test_epochs_are_those_of_the_formula(optimizer, form, depth, clip_norm):
     """With weights, all penalties, dropout and a short last batch; the norms are on both sides of 0.7."""
     network, coefs, intercepts, X, y, weights = problem_of("three targets", depth, dropout=True)
     arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=1, clip_norm=clip_norm)
-    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
-    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-    for parts in zip(found.layers(), expected.layers(), strict=True):
-        assert relative_error(*parts) < 1e-12
+    check_epochs(network, coefs, intercepts, form(X), y, weights, **arguments)
 
 
 @FORMS

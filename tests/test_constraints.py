@@ -17,11 +17,10 @@ from .conftest import (
     RATES,
     TARGETS,
     KernelRun,
-    ReferenceRun,
+    check_epochs,
     draw_data,
     draw_network,
     draw_params,
-    relative_error,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -59,12 +58,7 @@ def test_epochs(form, optimizer, depth):
     X, y, weights = draw_data("three targets")
     coefs, intercepts = draw_params((X.shape[1], *HIDDEN[depth], TARGETS["three targets"][1]))
     arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=12345)
-    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
-    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-        for parts in zip(found.layers(), expected.layers(), strict=True):
-            assert relative_error(*parts) < 1e-12
+    check_epochs(network, coefs, intercepts, form(X), y, weights, **arguments)
 
 
 @forms

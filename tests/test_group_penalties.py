@@ -16,7 +16,8 @@ from sklearn.linear_model import Lasso, MultiTaskLasso
 from sklearn.preprocessing import StandardScaler
 
 from skreg import MLPClassifier, MLPRegressor
-from skreg.kernels.proximal import clip_negative, shrink
+from skreg.kernels.activations import rectify
+from skreg.kernels.proximal import shrink
 from skreg.solvers.lbfgs_memory import N_PAIRS, Memory
 
 from . import reference
@@ -26,6 +27,7 @@ from .conftest import (
     TARGETS,
     KernelRun,
     ReferenceRun,
+    check_epochs,
     draw_data,
     draw_network,
     draw_params,
@@ -55,7 +57,7 @@ def _shrink(w, a):
 
 @njit
 def _clip(w):
-    clip_negative(w)
+    rectify(w)
 
 
 def prox(w, a, dtype=np.float64):
@@ -183,12 +185,7 @@ def test_epochs(form, optimizer, penalty, depth, positive):
     network, coefs, intercepts, X, y, weights = draw_all("three targets", depth, penalty)
     network.positive = positive
     arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=12345)
-    found = KernelRun(network, coefs, intercepts, form(X), y, weights, **arguments)
-    expected = ReferenceRun(network, coefs, intercepts, X, y, weights, **arguments)
-    for _ in range(3):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-        for parts in zip(found.layers(), expected.layers(), strict=True):
-            assert relative_error(*parts) < 1e-12
+    check_epochs(network, coefs, intercepts, form(X), y, weights, **arguments)
 
 
 @forms

@@ -17,6 +17,7 @@ from .conftest import (
     RATES,
     KernelRun,
     ReferenceRun,
+    check_epochs,
     draw_data,
     draw_network,
     draw_params,
@@ -66,12 +67,7 @@ def draw_noisy(name, target="multinomial", hidden=(5, 3), dropout=True, penalise
 def test_epochs_are_those_of_the_reference(name, form, optimizer, penalised):
     network, *params, X, y, weights = draw_noisy(name, penalised=penalised)
     arguments = dict(optimizer=optimizer, rates=RATES, batch_size=5, seed=12345)
-    found = KernelRun(network, *params, form(X), y, weights, **arguments)
-    expected = ReferenceRun(network, *params, X, y, weights, **arguments)
-    for _ in range(2):
-        assert relative_error(found.train_epoch(), expected.train_epoch()) < 1e-12
-        for parts in zip(found.layers(), expected.layers(), strict=True):
-            assert relative_error(*parts) < 1e-12
+    check_epochs(network, *params, form(X), y, weights, n_epochs=2, **arguments)
 
 
 @pytest.mark.parametrize("name", NOISE)

@@ -211,10 +211,6 @@ class _PartnerThatHasDoneAll:
     def __init__(self, dtypes):
         assert dtypes == ["float64"]
 
-    @staticmethod
-    def is_worth_it():
-        return True
-
     def close(self):
         type(self).is_closed = True
 
@@ -224,6 +220,7 @@ def test_what_the_second_process_has_compiled_counts_as_compiled(monkeypatch):
                ("evaluate", "float64", 0.1, _warmup.LOADED)]  # fmt: skip
     monkeypatch.setattr(_warmup, "prepare_all", lambda tasks: iter(records))
     monkeypatch.setattr(_warmup, "Partner", _PartnerThatHasDoneAll)
+    monkeypatch.setattr(_warmup, "n_cores", lambda: 2)
     found = [record for record in _warmup.prepare(["float64"]) if record[3] != _warmup.READY]
     assert found == [records[0], ("train_epochs", "float64", 5.0, _warmup.COMPILED), records[2]]
     assert _PartnerThatHasDoneAll.is_closed

@@ -16,7 +16,7 @@ For every finite z the slope is finite, and so is the activation, unless a produ
 """
 
 from ._jit import exact_helper, helper
-from .elementary import constant, erf, exp, expm1, logistic, one, softplus, tanh, zero
+from .elementary import constant, erf, exp, expm1, logistic, maximum, one, softplus, tanh, zero
 from .layout import IDENTITY, RELU
 from .stages import NO_ADDRESS, Stage, array_at
 
@@ -27,6 +27,14 @@ _LEAK = constant(0.01)
 # Klambauer et al. (2017): mean 0 and variance 1 of a normal sum stay what they are
 _SELU_SCALE, _SELU_SATURATION = constant(1.0507009873554805), constant(1.0507009873554805 * 1.6732632423543772)
 _ROOT_OF_HALF, _NORMAL_DENSITY_AT_0 = constant(0.7071067811865476), constant(0.3989422804014327)
+
+
+@helper
+def rectify(values):
+    """relu in place; a NaN stays one."""
+    zero_of_type = values.dtype.type(0)
+    for j in range(len(values)):
+        values[j] = maximum(values[j], zero_of_type)
 
 
 def _activate(values, slopes, stride, n_rows, width):

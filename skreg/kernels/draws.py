@@ -8,11 +8,11 @@ import math
 
 from ._jit import entry, helper
 from .entry import _own
-from .layout import DROPOUT, FAN_IN, FAN_OUT, INPUT, INPUT_STRIDE, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
-from .network import activate, drop_rows, gather, multiply, sparse_sums
+from .layout import DROPOUT, FAN_IN, INPUT, INPUT_STRIDE, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
+from .network import activate, drop_rows, gather, multiply, sparse_sums, write_predictions
 from .normalization import normalize
 from .random import dropout_key
-from .stages import NO_ADDRESS, address_of, call_stage
+from .stages import NO_ADDRESS
 from .subnormal import flush_subnormals, restore
 from .views import part
 
@@ -88,8 +88,7 @@ def predict_draws(x, x_row, x_col, data, indices, indptr, order, link, n_columns
     n_layers = layout.shape[0]
     work, panel = _own(works, member, n_members), _own(panels, member, n_members)
     prediction = _own(predictions, member, n_members)
-    last, shares_first = n_layers - 1, penalties[0, DROPOUT] == 0
-    output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
+    shares_first = penalties[0, DROPOUT] == 0
     for start in range(member * block_size, len(order), n_members * block_size):
         n_rows = min(block_size, len(order) - start)
         rows = part(order, start, n_rows)
@@ -112,13 +111,7 @@ def predict_draws(x, x_row, x_col, data, indices, indptr, order, link, n_columns
                                     penalties[layer, DROPOUT], dropout_key(seed, 0, layer), work)  # fmt: skip
                 multiply(layer, 0, n_copies * n_rows, params, layout, work, panel)
                 _activate(layer, rows, 0, n_copies * n_rows, params, layout, arrivals, work)
-            if link != NO_ADDRESS:
-                call_stage(link, (address_of(work, output), stride * work.itemsize, n_copies * n_rows, n_outputs,
-                                  address_of(prediction, 0), n_columns))  # fmt: skip
-            else:
-                for i in range(n_copies * n_rows):
-                    for j in range(n_outputs):
-                        prediction[i * n_columns + j] = work[output + i * stride + j]
+            write_predictions(link, n_copies * n_rows, n_columns, layout, work, prediction, 0)
             for copy in range(n_copies):
                 _add_draw(part(prediction, copy * size, size), mean_of_block, spread_of_block, first + copy)
         for j in range(size):

@@ -23,9 +23,9 @@ import math
 
 from ._jit import entry, helper
 from .descent import descend
-from .layout import BETA_1, BETA_2, FAN_OUT, OUTPUT, OUTPUT_STRIDE
+from .layout import BETA_1, BETA_2
 from .matmul import ROWS
-from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs
+from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs, write_predictions
 from .optimizers import step_length
 from .penalties import all_penalties
 from .random import shuffle
@@ -138,8 +138,6 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
     member. The DROPOUT column of `penalties` must be zero.
     """
     control = flush_subnormals()
-    last = layout.shape[0] - 1
-    output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     work, panel = _own(works, member, n_members), _own(panels, member, n_members)
     row_loss, row_activity = _halves(_own(row_terms, member, n_members))
     for start in range(member * block_size, len(order), n_members * block_size):
@@ -147,13 +145,8 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
         rows = part(order, start, n_rows)
         forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, 0, 0, work,
                 panel, weights, 0.0, 0, 1, arrivals, 0)  # fmt: skip
-        if len(prediction) > 0 and link != NO_ADDRESS:
-            call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
-                              address_of(prediction, start * n_columns), n_columns))  # fmt: skip
-        elif len(prediction) > 0:
-            for i in range(n_rows):
-                for j in range(n_outputs):
-                    prediction[(start + i) * n_columns + j] = work[output + i * stride + j]
+        if len(prediction) > 0:
+            write_predictions(link, n_rows, n_columns, layout, work, prediction, start * n_columns)
         block = start // block_size
         if len(y) == 0:
             block_terms[2 * block] = sum_of_inputs(n_rows, layout, work) if len(indptr) == 0 else 0.0

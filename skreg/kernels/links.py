@@ -7,7 +7,7 @@ import numpy as np
 
 from ._jit import helper
 from .elementary import exp, logistic, maximum
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import Stage, address_of_stage, array_at
 from .views import part
 
 
@@ -76,4 +76,4 @@ STAGES = {
 
 def link_stage(name, dtype):
     """Address of the stage of a link, NO_ADDRESS for None."""
-    return NO_ADDRESS if name is None else STAGES[name].address(dtype)
+    return address_of_stage(STAGES, name, dtype)

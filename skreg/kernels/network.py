@@ -10,7 +10,7 @@ share of them, and are either added up (`add_gradients`) or followed at once (de
 import numpy as np
 
 from ._jit import helper, outlined
-from .elementary import maximum
+from .activations import rectify
 from .layout import (
     ACTIVATION,
     ACTIVITY_GRADIENT,
@@ -105,7 +105,7 @@ def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate
     """
     n_outputs, stride, noise = layout[0, FAN_OUT], layout[0, OUTPUT_STRIDE], layout[0, NOISE]
     coefs, intercepts = layout[0, COEF], part(params, layout[0, INTERCEPT], n_outputs)
-    threshold, zero = drop_threshold(rate), work.dtype.type(0)
+    threshold, zero, is_rectified = drop_threshold(rate), work.dtype.type(0), _is_rectified(0, layout)
     for i in range(begin, end):
         to = part(work, start + i * stride, n_outputs)
         for j in range(n_outputs):
@@ -120,9 +120,8 @@ def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate
             weights = part(params, coefs + feature * n_outputs, n_outputs)
             for j in range(n_outputs):
                 to[j] += value * weights[j]
-        if _is_rectified(0, layout):
-            for j in range(n_outputs):
-                to[j] = maximum(to[j], zero)
+        if is_rectified:
+            rectify(to)
 
 
 @outlined
@@ -222,6 +221,20 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
     if layout[0, SKIP] > 0:
         add_skip(begin, end, layout, work)
     return n_met
+
+
+@helper
+def write_predictions(link, n_rows, n_columns, layout, work, prediction, start):
+    """Raw predictions of the rows in the workspace by a link, or as they are for NO_ADDRESS, from place `start` on."""
+    last = layout.shape[0] - 1
+    output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
+    if link != NO_ADDRESS:
+        call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
+                          address_of(prediction, start), n_columns))  # fmt: skip
+        return
+    for i in range(n_rows):
+        for j in range(n_outputs):
+            prediction[start + i * n_columns + j] = work[output + i * stride + j]
 
 
 @helper

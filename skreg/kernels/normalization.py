@@ -32,7 +32,7 @@ import math
 from numba import int64 as INDEX
 
 from ._jit import helper, uniform
-from .elementary import maximum
+from .activations import rectify
 from .layout import (
     ACTIVATION,
     DELTA,
@@ -48,7 +48,7 @@ from .layout import (
     RELU,
     SCALES,
 )
-from .stages import NO_ADDRESS, Stage, address_of, address_or_none, array_at, call_stage
+from .stages import NO_ADDRESS, Stage, address_of, address_or_none, array_at, call_stage, row_weight
 from .team import share, wait
 from .views import part
 
@@ -63,9 +63,7 @@ NUMBER = gradient_of_rows = None  # what a stage makes of the template
 @helper
 def _weight(weights, row, like):
     """Weight of a row of the data, in the type of an array."""
-    if weights == NO_ADDRESS:
-        return like.dtype.type(1)
-    return array_at(weights + row * like.itemsize, 1, like.dtype)[0]
+    return like.dtype.type(row_weight(weights, row, like.dtype))
 
 
 @helper
@@ -146,13 +144,6 @@ def _normalize_and_keep_row(row, kept, means, inverses, scales, shifts):
 
 
 @helper
-def _rectify(row):
-    zero = row.dtype.type(0)
-    for j in range(len(row)):
-        row[j] = maximum(row[j], zero)
-
-
-@helper
 def _normalize_rows(sums, kept, stride, begin, end, width, parameters, means, inverses, rectified):
     """Rows by the statistics of each unit."""
     like = means.dtype
@@ -165,7 +156,7 @@ def _normalize_rows(sums, kept, stride, begin, end, width, parameters, means, in
         else:
             _normalize_and_keep_row(row, array_at(kept + i * stride, width, like), means, inverses, scales, shifts)
         if rectified:
-            _rectify(row)
+            rectify(row)
 
 
 def _by_batch(sums, kept, stride, begin, end, n_rows, width, weights, rows, parameters, scratch, rectified, member,
@@ -246,7 +237,7 @@ def _by_units(sums, kept, stride, begin, end, n_rows, width, weights, rows, para
                 normalized[j] = (row[j] - mean) * inverse
                 row[j] = scales[j] * normalized[j] + shifts[j]
         if rectified:
-            _rectify(row)
+            rectify(row)
 
 
 # The way back ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .layout import COEF, FAN_IN, FAN_OUT, MAX_NORM, N_LAYOUT, N_PENALTIES
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import Stage, address_of_stage, array_at
 
 NUMBER = None  # what a stage makes of the template
 
@@ -46,4 +46,4 @@ STAGES = {"columns": Stage("limit_columns", _limit_columns, 6)}
 
 def projection_code(name, dtype):
     """What stands in the layout for a projection: the address of its stage, or NO_ADDRESS for None."""
-    return NO_ADDRESS if name is None else STAGES[name].address(dtype)
+    return address_of_stage(STAGES, name, dtype)

@@ -19,12 +19,12 @@ import math
 import numpy as np
 
 from ._jit import helper
+from .activations import rectify
 from .adam import step_lengths
-from .elementary import maximum
 from .hierarchy import HIERARCHICAL
 from .layout import ADAM, COEF, COEF_GROUP, FAN_OUT, N_LAYOUT, N_PENALTIES, POSITIVE
 from .penalties import soft_threshold
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import Stage, address_of_stage, array_at
 from .views import part
 
 NUMBER = None  # what a stage makes of the template
@@ -40,14 +40,6 @@ def _limits(w):
     tolerance = kind(3e-4 if is_single else 1e-8)
     least, most = (1e-25, 1e25) if is_single else (1e-200, 1e200)
     return tolerance, kind(least), kind(most), 100 if is_single else 1000
-
-
-@helper
-def clip_negative(w):
-    """w = max(w, 0); a NaN stays one."""
-    zero = w.dtype.type(0)
-    for k in range(len(w)):
-        w[k] = maximum(w[k], zero)
 
 
 @helper
@@ -170,7 +162,7 @@ def _finish_rows(params, second, layout, penalties, begin, end, scratch, optimiz
     at, count = (layout[COEF] + begin * fan_out) * array_at(params, 1, NUMBER).itemsize, (end - begin) * fan_out
     rows = array_at(params + at, count, NUMBER)
     if penalties[POSITIVE] > 0:
-        clip_negative(rows)
+        rectify(rows)
     if strength > 0:
         a = array_at(scratch, count, NUMBER)
         if optimizer == ADAM:
@@ -191,4 +183,4 @@ STAGES = {"rows": Stage("proximal_rows", _finish_rows, 8, 3), "hierarchical": HI
 
 def prox_code(name, dtype):
     """What stands in the layout for a proximal stage: its address, or NO_ADDRESS for None."""
-    return NO_ADDRESS if name is None else STAGES[name].address(dtype)
+    return address_of_stage(STAGES, name, dtype)

@@ -6,7 +6,7 @@ not see them; they go to the raw prediction, and its gradient comes back to them
 """
 
 from ._jit import helper
-from .elementary import maximum
+from .activations import rectify
 from .layout import ACTIVATION, DELTA, FAN_OUT, OUTPUT, OUTPUT_STRIDE, RELU, SKIP
 from .views import part
 
@@ -24,11 +24,9 @@ def activate_beside_skip(begin, end, layout, work):
     """relu, if that is the first layer's activation, of all its units but those that skip."""
     if layout[0, ACTIVATION] != RELU:
         return
-    zero, width = work.dtype.type(0), layout[0, FAN_OUT] - layout[0, SKIP]
+    width = layout[0, FAN_OUT] - layout[0, SKIP]
     for i in range(begin, end):
-        row = part(work, layout[0, OUTPUT] + i * layout[0, OUTPUT_STRIDE], width)
-        for j in range(width):
-            row[j] = maximum(row[j], zero)
+        rectify(part(work, layout[0, OUTPUT] + i * layout[0, OUTPUT_STRIDE], width))
 
 
 @helper

@@ -138,3 +138,8 @@ class Stage:
         function = FunctionType(self._template.__code__, names, f"{self.name}_{dtype.name}")
         function.__qualname__ = function.__name__
         return stage(function)
+
+
+def address_of_stage(stages, name, dtype):
+    """Address of one of the stages {name: Stage}; NO_ADDRESS for None."""
+    return NO_ADDRESS if name is None else stages[name].address(dtype)
