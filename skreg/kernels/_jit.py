@@ -15,10 +15,12 @@ from numba import njit, types
 from ._cache import ForgivingCache
 
 # Reassociation lets sums be vectorised and contraction makes fused multiply-adds. "nnan" and "ninf"
-# stay off: a diverging fit is recognised by its NaN.
+# stay off: a diverging fit is recognised by its NaN. No kernel makes an array, so that none counts references to
+# them: the counter of an array is an atomic number, and took half of the time of a step on small batches.
 _OPTIONS = {
     "error_model": "numpy",
     "nogil": True,
+    "_nrt": False,
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
 # For loops over a piece of a vector: each element is rounded alike wherever the pieces are cut, while LLVM may

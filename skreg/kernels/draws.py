@@ -7,14 +7,13 @@ the rows beside it, nor on how rows and draws are put into blocks. Each member h
 import math
 
 from ._jit import entry, helper
-from .entry import _own
 from .layout import DROPOUT, FAN_IN, INPUT, INPUT_STRIDE, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
 from .network import activate, drop_rows, gather, multiply, sparse_sums, write_predictions
 from .normalization import normalize
 from .random import dropout_key
 from .stages import NO_ADDRESS
 from .subnormal import flush_subnormals, restore
-from .views import part
+from .views import nth_part, part
 
 
 @helper
@@ -86,8 +85,8 @@ def predict_draws(x, x_row, x_col, data, indices, indptr, order, link, n_columns
     """
     control = flush_subnormals()
     n_layers = layout.shape[0]
-    work, panel = _own(works, member, n_members), _own(panels, member, n_members)
-    prediction = _own(predictions, member, n_members)
+    work, panel = nth_part(works, member, n_members), nth_part(panels, member, n_members)
+    prediction = nth_part(predictions, member, n_members)
     shares_first = penalties[0, DROPOUT] == 0
     for start in range(member * block_size, len(order), n_members * block_size):
         n_rows = min(block_size, len(order) - start)

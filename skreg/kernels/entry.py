@@ -32,7 +32,7 @@ from .random import shuffle
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait
-from .views import part
+from .views import nth_part, part
 
 
 @helper
@@ -42,20 +42,6 @@ def _total(row_terms, count):
     for i in range(count):
         total += row_terms[i]
     return total
-
-
-@helper
-def _halves(row_terms):
-    """(losses, activity penalties) of the rows."""
-    half = len(row_terms) // 2
-    return part(row_terms, 0, half), part(row_terms, half, half)
-
-
-@helper
-def _own(scratch, member, n_members):
-    """A member's part of scratch that holds one for each."""
-    size = len(scratch) // n_members
-    return part(scratch, member * size, size)
 
 
 @entry
@@ -74,9 +60,9 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     """
     control = flush_subnormals()
     n_samples = len(order)
-    panel = _own(panels, member, n_members)
-    gradient = _own(gradients, member, n_members) if clip == NO_ADDRESS else gradients
-    row_loss, row_activity = _halves(row_terms)
+    panel = nth_part(panels, member, n_members)
+    gradient = nth_part(gradients, member, n_members) if clip == NO_ADDRESS else gradients
+    row_loss, row_activity = nth_part(row_terms, 0, 2), nth_part(row_terms, 1, 2)
     scale = 1.0 / batch_size
     row_weights = mixed_weights if len(mixed_weights) > 0 else weights
     n_met, n_done, n_steps = 0, 0, 0
@@ -138,8 +124,9 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
     member. The DROPOUT column of `penalties` must be zero.
     """
     control = flush_subnormals()
-    work, panel = _own(works, member, n_members), _own(panels, member, n_members)
-    row_loss, row_activity = _halves(_own(row_terms, member, n_members))
+    work, panel = nth_part(works, member, n_members), nth_part(panels, member, n_members)
+    own_terms = nth_part(row_terms, member, n_members)
+    row_loss, row_activity = nth_part(own_terms, 0, 2), nth_part(own_terms, 1, 2)
     for start in range(member * block_size, len(order), n_members * block_size):
         n_rows = min(block_size, len(order) - start)
         rows = part(order, start, n_rows)
@@ -169,8 +156,8 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
     Returns both sums, unscaled.
     """
     control = flush_subnormals()
-    panel = _own(panels, member, n_members)
-    row_loss, row_activity = _halves(row_terms)
+    panel = nth_part(panels, member, n_members)
+    row_loss, row_activity = nth_part(row_terms, 0, 2), nth_part(row_terms, 1, 2)
     total_loss, total_activity = 0.0, 0.0
     n_met = 0
     for start in range(0, len(order), block_size):
