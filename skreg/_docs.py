@@ -188,7 +188,7 @@ ema_decay : float, default=0.999
 
 augmentation : {'mixup', 'cutmix', 'cutout'} or None, default=None
     What is done to the rows x_i of a batch while training, before input noise and dropout. Their
-    partners x_j are rows of the same batch, each row once, anew in each step.
+    partners x_j are rows of the same batch, each row once, anew in each step; rows of weight 0 are left out.
 
     - 'mixup': ``l * x_i + (1 - l) * x_j``, with a share l of its own for each row [Zhang2018]_.
     - 'cutmix': each input is x_i's with probability l, else x_j's; l is then the share of the inputs

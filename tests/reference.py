@@ -374,10 +374,13 @@ def draw_noise(network, coefs, seed, step, n_rows):
 # Augmentation of a batch -----------------------------------------------------------------------------------------
 
 
-def partners(key, n_rows):
-    """The row that each row of a batch is mixed with: some places further, from 1 to n - 1."""
-    shift = 1 + (((combine(key, n_rows) >> 32) * (n_rows - 1)) >> 32) if n_rows > 1 else 0
-    return (np.arange(n_rows) + shift) % n_rows
+def partners(key, weights):
+    """The row that each row of a batch is mixed with: of the n with a weight, some 1 to n - 1 places further."""
+    weighted, other = np.flatnonzero(weights), np.arange(len(weights))
+    n = len(weighted)
+    shift = 1 + (((combine(key, n) >> 32) * (n - 1)) >> 32) if n > 1 else 0
+    other[weighted] = np.roll(weighted, -shift)
+    return other
 
 
 def shares(key, n_rows, a):
@@ -401,7 +404,7 @@ def augmented(X, y, weights, kind, strength, seed, step):
 
     if kind == "cutout":
         return np.where(kept(row_keys, [strength] * n_rows), X, 0.0), y, weights
-    other, share = partners(key, n_rows), shares(key, n_rows, strength)
+    other, share = partners(key, weights), shares(key, n_rows, strength)
     if kind == "mixup":
         mixed = share[:, None] * X + (1 - share[:, None]) * X[other]
     else:

@@ -96,6 +96,26 @@ def test_gradients_are_the_slopes_of_the_loss_that_was_met(kind, target):
         np.testing.assert_allclose(gradient[moved], slope, rtol=1e-6, atol=1e-9)
 
 
+@KINDS
+@pytest.mark.parametrize("batch_size", [10, 40])
+def test_rows_of_weight_0_are_not_there(kind, batch_size):
+    """Whatever stands in them: outliers that are weighted away must not come back in mixed rows."""
+    rng = np.random.RandomState(0)
+    X, y, weights = rng.randn(40, 3), rng.randn(40), np.where(np.arange(40) % 3 == 1, 0.0, rng.rand(40) + 0.5)
+    parameters = dict(augmentation=kind, batch_size=batch_size)
+    net = fit(MLPRegressor, X, y, weights, **parameters)
+    X[weights == 0], y[weights == 0] = 1e6, -1e6
+    np.testing.assert_array_equal(weights_of(fit(MLPRegressor, X, y, weights, **parameters)), weights_of(net))
+
+
+@MIXES
+def test_a_batch_without_weight(kind):
+    rng = np.random.RandomState(0)
+    weights = np.r_[np.zeros(20), 1.0, np.zeros(9)]
+    net = fit(MLPRegressor, rng.randn(30, 3), rng.randn(30), weights, augmentation=kind, shuffle=False)
+    assert np.isfinite(weights_of(net)).all()
+
+
 # Distributions -------------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@
 - cutout  each input set to zero with a probability      DeVries & Taylor (2017), arXiv:1708.04552
 
 Row i's partner j lies a number of places further in the batch, the same for all of its rows and drawn for
-each step: every row is a partner once. Its share l, drawn for each row, is a quantile of Beta(a, a), by
-interpolation in a table. The loss is l loss(y_i) + (1 - l) loss(y_j), each with the weight of its row; with
-cutmix l is then the share of the inputs that are x_i's.
+each step: every row is a partner once. Rows of weight 0 stay as they are and are not counted as places. Its
+share l, drawn for each row, is a quantile of Beta(a, a), by interpolation in a table. The loss is
+l loss(y_i) + (1 - l) loss(y_j), each with the weight of its row; with cutmix l is then the share of the inputs
+that are x_i's.
 
 A *mixture* is a table of addresses that the stages share, one number for each row of the batch in each.
 """
@@ -33,11 +34,31 @@ NUMBER = mix_row = None  # what a stage makes of a template
 
 @helper
 def _shift(key, n_rows):
-    """From 1 to n_rows - 1; 0 where there is only one row."""
-    if n_rows == 1:
+    """From 1 to n_rows - 1; 0 where there is no other row."""
+    if n_rows <= 1:
         return 0
     bits = combine(key, n_rows) >> np.uint64(32)
     return 1 + np.int64((bits * np.uint64(n_rows - 1)) >> np.uint64(32))
+
+
+@helper
+def _n_weighted(weights, indices, kind):
+    """Number of rows whose weight is not 0."""
+    if weights == NO_ADDRESS:
+        return len(indices)
+    n = 0
+    for i in range(len(indices)):
+        n += row_weight(weights, indices[i], kind) > 0
+    return n
+
+
+@helper
+def _after(place, weights, indices, kind):
+    """The next place in the batch whose row's weight is not 0; there must be one."""
+    place = (place + 1) % len(indices)
+    while weights != NO_ADDRESS and row_weight(weights, indices[place], kind) == 0:
+        place = (place + 1) % len(indices)
+    return place
 
 
 @helper
@@ -73,16 +94,22 @@ def _mix(x, x_row, x_col, rows, n_rows, begin, end, inputs, stride, n_features, 
     table, indices = array_at(mixture, N_MIXTURE, INDEX), array_at(rows, n_rows, INDEX)
     quantiles = array_at(table[NUMBERS], N_QUANTILES + 1, np.float64)
     partners, shares = array_at(table[PARTNERS], n_rows, INDEX), array_at(table[SHARES], n_rows, np.float64)
-    shift = _shift(np.uint64(key), n_rows)
+    weights, place = table[WEIGHTS], begin - 1
+    for _ in range(_shift(np.uint64(key), _n_weighted(weights, indices, NUMBER))):
+        place = _after(place, weights, indices, NUMBER)
     for i in range(begin, end):
-        row = array_at(inputs + i * stride, n_features, NUMBER)
-        partner, row_key = indices[(i + shift) % n_rows], combine(np.uint64(key), i)
-        other = array_at(x + partner * x_row * row.itemsize, (n_features - 1) * x_col + 1, NUMBER)
-        partners[i], shares[i] = partner, mix_row(row, other, x_col, _share(row_key, quantiles), row_key)
-        if table[WEIGHTS] != NO_ADDRESS:
+        row, row_key = array_at(inputs + i * stride, n_features, NUMBER), combine(np.uint64(key), i)
+        partner, shares[i] = indices[i], 1.0
+        if row_weight(weights, partner, NUMBER) > 0:
+            place = _after(place, weights, indices, NUMBER)
+            partner = indices[place]
+            other = array_at(x + partner * x_row * row.itemsize, (n_features - 1) * x_col + 1, NUMBER)
+            shares[i] = mix_row(row, other, x_col, _share(row_key, quantiles), row_key)
+        partners[i] = partner
+        if weights != NO_ADDRESS:
             mixed = array_at(table[MIXED_WEIGHTS] + indices[i] * row.itemsize, 1, NUMBER)
-            mixed[0] = (shares[i] * row_weight(table[WEIGHTS], indices[i], NUMBER)
-                        + (1.0 - shares[i]) * row_weight(table[WEIGHTS], partner, NUMBER))  # fmt: skip
+            mixed[0] = (shares[i] * row_weight(weights, indices[i], NUMBER)
+                        + (1.0 - shares[i]) * row_weight(weights, partner, NUMBER))  # fmt: skip
 
 
 def _cutout(x, x_row, x_col, rows, n_rows, begin, end, inputs, stride, n_features, key, mixture):

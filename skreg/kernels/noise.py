@@ -27,22 +27,22 @@ NUMBER = noise_of_row = None  # what a stage makes of the template
 
 
 @helper
-def _gaussian(source, target, row_key, is_backward, rate):
-    kind = target.dtype.type
+def _gaussian(row, row_key, is_backward, rate):
+    kind = row.dtype.type
     spread = kind(math.sqrt(rate / (1.0 - rate)))
-    for j in range(len(target)):
-        target[j] = source[j] * (kind(1) + spread * normal(row_key, j, spread))
+    for j in range(len(row)):
+        row[j] *= kind(1) + spread * normal(row_key, j, spread)
 
 
 @helper
-def _alpha(source, target, row_key, is_backward, rate):
-    kind, threshold = target.dtype.type, drop_threshold(rate)
+def _alpha(row, row_key, is_backward, rate):
+    kind, threshold = row.dtype.type, drop_threshold(rate)
     a = 1.0 / math.sqrt((1.0 - rate) * (1.0 + rate * SELU_LIMIT * SELU_LIMIT))
     factor, shift, dropped = kind(a), kind(-a * rate * SELU_LIMIT), kind(a * (1.0 - rate) * SELU_LIMIT)
     if is_backward:
         shift = dropped = kind(0)
-    for j in range(len(target)):
-        target[j] = factor * source[j] + shift if is_kept(row_key, j, threshold) else dropped
+    for j in range(len(row)):
+        row[j] = factor * row[j] + shift if is_kept(row_key, j, threshold) else dropped
 
 
 def _noise(source, source_stride, target, target_stride, n_rows, width, key, number, step, is_backward, rate):
@@ -52,9 +52,12 @@ def _noise(source, source_stride, target, target_stride, n_rows, width, key, num
     noise of row i is that of number + i step.
     """
     for i in range(n_rows):
-        noise_of_row(array_at(source + i * source_stride, width, NUMBER),
-                     array_at(target + i * target_stride, width, NUMBER),
-                     combine(np.uint64(key), number + i * step), is_backward, rate)  # fmt: skip
+        row = array_at(target + i * target_stride, width, NUMBER)
+        if source != target:  # two arrays that may be one would not be vectorised
+            before = array_at(source + i * source_stride, width, NUMBER)
+            for j in range(width):
+                row[j] = before[j]
+        noise_of_row(row, combine(np.uint64(key), number + i * step), is_backward, rate)
 
 
 def _factor(row_key, unit, rate):
