@@ -58,8 +58,8 @@ l1_ratio : float or sequence of float, default=0.5
 
 positive : bool, default=False
     Whether all weights are held at or above zero, exactly, in every step; intercepts are free. Without
-    hidden layers it is Lasso's `positive`; with them, and an increasing activation, predictions never
-    fall where an input rises.
+    hidden layers it is Lasso's `positive`; with them, an increasing activation and no normalisation,
+    predictions never fall where an input rises.
 
 max_norm : float, None or sequence, default=None
     Largest Euclidean norm of each unit's incoming weights, a column of its layer's weights. It holds

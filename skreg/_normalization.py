@@ -9,6 +9,8 @@ from ._network import N_VECTORS, pack, unpack, unpack_vectors
 # In the order in which they lie in the flat parameters, and what they are at first.
 _INITIAL = {"norm_scales_": 1.0, "norm_shifts_": 0.0, "norm_means_": 0.0, "norm_variances_": 1.0, "_norm_masses": 0.0}
 
+N_ROWS = 1024  # whose sums are looked at together
+
 
 def _names(normalization):
     return list(_INITIAL)[: N_VECTORS[normalization]]
@@ -88,18 +90,21 @@ def refresh_statistics(spec, params, dataset):
 
 
 def _moments_of_raw(spec, params, dataset):
-    """Weighted mean and variance of a network's raw predictions, in float64, over some thousand rows at a time."""
+    """Weighted mean and variance of a network's raw predictions, in float64, over few rows at a time."""
     from ._evaluate import evaluate
 
     total, mean, variance = 0.0, 0.0, 0.0
-    for _, block in dataset.blocks(params.dtype):
-        raw = np.empty((block.n_samples, spec.layer_units[-1]), params.dtype)
+    predictions = np.empty((min(N_ROWS, dataset.n_samples), spec.layer_units[-1]), params.dtype)
+    for _, block in dataset.blocks(params.dtype, N_ROWS):
+        raw = predictions[: block.n_samples]
         evaluate(spec, params, block, raw, losses=False)
         weights = np.ones(block.n_samples) if block.sample_weight is None else block.sample_weight
         if not weights.any():
             continue
-        block_mean = np.average(raw, axis=0, weights=weights)
-        block_variance = np.average((raw - block_mean) ** 2, axis=0, weights=weights)
+        shares = weights / weights.sum()
+        block_mean = shares @ raw
+        differences = raw - block_mean
+        block_variance = shares @ np.square(differences, out=differences)
         total += weights.sum()
         share, difference = weights.sum() / total, block_mean - mean
         mean = mean + share * difference

@@ -326,10 +326,33 @@ def test_an_average_of_weights_has_the_statistics_of_all_training_rows(parameter
         values = np.tanh(network.norm_scales_[layer] * u + network.norm_shifts_[layer])
 
 
+@pytest.mark.parametrize("averaging", ["swa", "ema"])
+def test_curves_look_at_the_statistics_that_the_average_will_predict_with(averaging):
+    """Not at averages of the running ones."""
+    X, y = draw(n_rows=90)
+    training, validation = (X[:60], y[:60]), (X[60:], y[60:])
+    network = make("batch", averaging=averaging, max_iter=12, learning_rate_init=0.05)
+    for arguments in ({}, {"X_val": validation[0], "y_val": validation[1]}):
+        network.fit(*training, **arguments)
+        assert network.loss_ == network.loss_curve_[-1] == pytest.approx(network.objective(*training).value, rel=1e-10)
+        assert network.best_loss_ == min(network.loss_curve_)
+    assert network.validation_loss_curve_[-1] == pytest.approx(network.objective(*validation).value, rel=1e-10)
+    assert network.validation_scores_[-1] == pytest.approx(network.score(*validation), rel=1e-10)
+
+
+def test_early_stopping_keeps_an_average_with_the_statistics_of_all_training_rows():
+    X, y = draw(n_rows=90)
+    network = make("batch", averaging="ema", early_stopping=True, max_iter=12, learning_rate_init=0.05)
+    network.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    sums = X[:60] @ network.coefs_[0] + network.intercepts_[0]
+    assert relative_error([network.norm_means_[0], network.norm_variances_[0]], [sums.mean(0), sums.var(0)]) < 1e-12
+    assert network.best_validation_score_ == pytest.approx(network.score(X[60:], y[60:]), rel=1e-10)
+
+
 def test_refreshed_statistics_of_many_rows_are_put_together_block_by_block(monkeypatch):
     X, y = draw(n_rows=50)
     whole = make("batch", averaging="ema").fit(X, y)
-    monkeypatch.setattr("skreg._data.N_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("skreg._normalization.N_ROWS", 7)
     pieces = make("batch", averaging="ema").fit(X, y)
     assert relative_error(arrays_of(pieces), arrays_of(whole)) < 1e-13
 

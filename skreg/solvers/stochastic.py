@@ -270,8 +270,9 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
-    elif spec.normalization == "batch" and state.n_averaged > 0:
+    elif run.has_stale_statistics:
         refresh_statistics(spec, params, dataset)
+        run.measure_again()
     return run.n_iter, interrupted
 
 
@@ -359,6 +360,19 @@ class _Run:
         self.monitor.diverged(loss)
         _report_divergence(self.n_iter, float(learning_rate), self.monitor.early_stopping)
 
+    @property
+    def has_stale_statistics(self):
+        """Whether batch normalisation's statistics are averages, which are not those at the average of the weights."""
+        return self.spec.normalization == "batch" and self.state.n_averaged > 0
+
+    def measure_again(self):
+        """The last entry of the curve, at new statistics."""
+        history = self.monitor.history
+        if self.n_iter > 0 and np.isfinite(history.loss_curve[-1]):
+            history.loss_curve[-1] = float(sum(evaluate(self.spec, self.params, self.measured))
+                                           + sum(penalty_terms(self.spec, self.params)))  # fmt: skip
+            history.best_loss = min(history.loss_curve)
+
     def _objective(self, terms):
         """(F, its penalty on weights and biases) after an epoch with these terms.
 
@@ -369,6 +383,8 @@ class _Run:
         loss, weights, biases, activity = terms
         if self.measured is not None and np.isfinite(loss):
             shown = self.averages.shown(self.params)
+            if self.has_stale_statistics and self.monitor.validation is not None:
+                refresh_statistics(self.spec, shown, self.dataset)  # or else once at the end
             loss, activity = evaluate(self.spec, shown, self.measured)
             if shown is not self.params:
                 weights, biases = penalty_terms(self.spec, shown)
