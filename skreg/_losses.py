@@ -89,11 +89,14 @@ def of_levels(values, predicted, n):
 
 
 def regression_score(loss, parameters, y, raw, sample_weight):
-    """R^2 of the mean; of quantiles the mean of D^2, the share of the pinball loss that is explained."""
+    """R^2 of the mean; of quantiles the mean of D^2, the share of the pinball loss that is explained.
+
+    It is NaN where a mean exp(raw) is too large for a number.
+    """
     if loss != "quantile":
         with np.errstate(over="ignore"):
             mean = np.exp(raw) if OUT_ACTIVATIONS[loss] == "exp" else raw
-        return r2_score(y, mean, sample_weight=sample_weight)
+        return r2_score(y, mean, sample_weight=sample_weight) if np.isfinite(mean).all() else np.nan
     n = n_levels(loss, parameters)
     predicted = of_levels(raw, raw, n)
     scores = [

@@ -114,7 +114,7 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
     `upper` is the largest number that is allowed; an open bound is given as the float below it.
     """
     if isinstance(value, str) or (np.ndim(value) > 1):
-        raise InvalidParameterError(f"{name} must be a number or a sequence of {n_layers} numbers, got {value!r}.")
+        raise InvalidParameterError(f"{name} must be a number or have one for each of the {layers}, got {value!r}.")
     entries = [value] * n_layers if np.ndim(value) == 0 else list(value)
     if len(entries) != n_layers:
         raise InvalidParameterError(

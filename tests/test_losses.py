@@ -592,3 +592,35 @@ def test_losses_work_with_everything_else(cls, parameters, kind, solver, form, d
     np.testing.assert_array_equal(network.predict(X), before[0])
     if cls is MLPRegressor:
         assert network.objective(X, y).loss == before[1], "the loss is that of the fit"
+
+
+# Predictions too large for a number ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@KINDS
+@pytest.mark.parametrize(("cls", "parameters"), ALL, ids=lambda value: str(value) if isinstance(value, dict) else None)
+def test_rows_of_weight_0_may_hold_anything(cls, parameters, kind, solver):
+    """Outliers that are weighted away: a loss that overflows there is not multiplied with zero."""
+    X, y = _target(cls, kind)
+    weights = np.where(np.arange(len(y)) % 7 == 3, 0.0, 1.0)
+    network = cls((4,), solver=solver, max_iter=3, random_state=0, **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        expected = network.fit(X, y, weights).predict(X), network.loss_curve_
+        outliers = np.where(weights[:, None] > 0, X, 1e6 * X)
+        found = network.fit(outliers, y, weights).predict(X), network.loss_curve_
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_validation_rows_whose_prediction_overflows_have_no_score(loss, early_stopping):
+    X, y, _ = draw("positive", 80, 4)
+    network = MLPRegressor((4,), loss=loss, max_iter=3, random_state=0, early_stopping=early_stopping)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(X, y, X_val=np.vstack([X, 1e6 * np.ones((2, 4)), -1e6 * np.ones((2, 4))]), y_val=np.r_[y, y[:4]])
+    assert np.isnan(network.validation_scores_).all()
+    assert np.isfinite(network.predict(X)).all()

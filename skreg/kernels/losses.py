@@ -129,8 +129,13 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
         target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
         weight = row_weight(weights, indices[i], NUMBER)
         factor = NUMBER(weight * scale)
+        # Not a product with zero: the loss of a row that is not there may overflow.
+        if weight == 0:
+            total[i] = 0.0
+            for j in range(n_outputs):
+                prediction[j] = NUMBER(0)
         # A single output without loops: five times as fast for the squared error.
-        if n_outputs == 1:
+        elif n_outputs == 1:
             total[i] = weight * loss_and_gradient(target, prediction, 1, parameters)
             prediction[0] *= factor
         else:
