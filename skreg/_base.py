@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -49,6 +50,12 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     """Base of MLPRegressor and MLPClassifier; not for direct use."""
 
     _parameter_constraints: dict = CONSTRAINTS
+
+    @classmethod
+    @cache
+    def _get_param_names(cls):
+        """scikit-learn's, which reads the signature again each time: many times for each candidate of a search."""
+        return super()._get_param_names()
 
     # What a subclass says of its targets -------------------------------------------------------
 

@@ -153,7 +153,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
         first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
-            gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, place, SET)
+            gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, gradient, place, SET)
         if layout[layer, NORMALIZE] != NO_ADDRESS:
             _normalization(what, layer, first, last, optimizer, rates, step, reach, fraction, factor, params, state,
                            layout, work, gradient)  # fmt: skip

@@ -44,9 +44,10 @@ from .simd import (
     ir,
     lanes_of,
 )
+from .views import part, set_zero
 
 VECTORS = 2
-ROW_VECTORS = 8  # of a tile of one row
+ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
 DEPTH = 256
 HEIGHT = 256
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
@@ -55,6 +56,7 @@ _ALIAS_BYTES = 1024
 _REACH_BYTES = 256 * 1024
 # From so many columns of B and so many steps of k, copying a transposed A pays.
 _COLUMNS_WORTH_A_COPY, _DEPTH_WORTH_A_COPY = 200, 96
+_DEPTH_WORTH_A_PREFETCH = 48
 
 # Steps and flags for `product`. As plain literals each would be a type of its own to numba, and `product`
 # compiled once for every combination of them.
@@ -86,58 +88,106 @@ def _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, mas
     return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
 
 
-def _emit_tile(builder, vec, n_rows, vectors, arguments):
-    """Body of a tile function; see `_make_tile` for the arguments."""
+def _prefetch_ends(builder, vec, depth, arrays, c_rows, shifts):
+    """Ask for what the end of a tile reads and writes, if the tile takes long enough for that to help."""
+    with builder.if_then(builder.icmp_signed(">=", depth, ir.Constant(depth.type, _DEPTH_WORTH_A_PREFETCH))):
+        for start, to_write in arrays:
+            for row in c_rows:
+                for shift in shifts:
+                    emit_prefetch(builder, builder.gep(start, [builder.add(row, shift)]), to_write=to_write)
+
+
+def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, floor, gate, factors):
+    """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
+
+    All is read before anything is written: rows that are there twice are then written twice alike.
+    """
+    vectors = len(shifts)
+    places = [(builder.add(row, shift), masks[v]) for row in c_rows for v, shift in enumerate(shifts)]
+
+    def load(start, place):
+        return vec.load(builder.gep(start, [place[0]]), place[1])
+
+    def changed(wanted, totals, change):
+        before = builder.block
+        with builder.if_then(wanted):
+            after = [change(total, place) for total, place in zip(totals, places, strict=True)]
+            changing = builder.block
+        joined = [builder.phi(vec.type) for _ in totals]
+        for phi, total, other in zip(joined, totals, after, strict=True):
+            phi.add_incoming(total, before)
+            phi.add_incoming(other, changing)
+        return joined
+
+    def gated(total, place):
+        opened = builder.fcmp_ordered(">", load(gate[1], place), vec.zero)
+        return builder.select(opened, builder.fmul(total, factors), vec.zero)
+
+    totals = changed(add, sums, lambda total, place: builder.fadd(total, load(c, place)))
+    totals = [vec.at_least(floor, builder.fadd(total, terms[at % vectors])) for at, total in enumerate(totals)]
+    totals = changed(gate[0], totals, gated)
+    for total, (at, mask) in zip(totals, places, strict=True):
+        vec.store(total, builder.gep(c, [at]), mask)
+
+
+def _emit_tiles(builder, vec, n_rows, vectors, arguments):
+    """Body of a tile function; see `_make_tile` for the arguments.
+
+    Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has
+    ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
+    """
     a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
     intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
 
     def constant(value):
         return ir.Constant(depth.type, value)
 
-    last = builder.sub(rows, constant(1))
-    inside = [builder.icmp_signed("<", constant(r), rows) for r in range(n_rows)]
-    row = [builder.select(inside[r], constant(r), last) for r in range(n_rows)]
     shifts = [constant(v * vec.lanes) for v in range(vectors)]
-    gate = builder.select(has_gate, gate, c)
-    for r in range(n_rows):  # the loads at the end then need not wait
-        for shift in shifts:
-            at = builder.add(builder.mul(c_row, row[r]), shift)
-            emit_prefetch(builder, builder.gep(c, [at]), to_write=True)
-            emit_prefetch(builder, builder.gep(gate, [at]), to_write=False)
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
-    a_rows = [builder.mul(a_row, at) for at in row]
-    b_masks = masks if n_rows == 1 else [None] * vectors
-    sums = _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, b_masks)
-
-    def masked(mask, flag):
-        return builder.select(flag, mask, ir.Constant(mask.type, None))
-
     # What is not wanted is not loaded, so that its pointers need not be valid.
-    added = [masked(mask, add) for mask in masks]
     terms = [
-        vec.load(builder.gep(intercepts, [shift]), masked(mask, has_intercepts))
+        vec.load(builder.gep(intercepts, [shift]), builder.select(has_intercepts, mask, ir.Constant(mask.type, None)))
         for shift, mask in zip(shifts, masks, strict=True)
     ]
     floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
     factors = vec.broadcast(factor)
+    gate = builder.select(has_gate, gate, c)
+    full, rest = builder.sdiv(rows, constant(n_rows)), builder.srem(rows, constant(n_rows))
+    has_full = builder.icmp_signed(">", full, constant(0))
+    in_first = builder.select(has_full, constant(n_rows), rest), builder.select(has_full, full, constant(1))
 
-    def store(gated):
-        for r in range(n_rows):
-            with builder.if_then(inside[r]):
-                for v in range(vectors):
-                    at = builder.add(builder.mul(c_row, constant(r)), shifts[v])
-                    total = builder.fadd(sums[r * vectors + v], vec.load(builder.gep(c, [at]), added[v]))
-                    total = vec.at_least(floor, builder.fadd(total, terms[v]))
-                    if gated:
-                        opened = builder.fcmp_ordered(">", vec.load(builder.gep(gate, [at]), masks[v]), vec.zero)
-                        total = builder.select(opened, builder.fmul(total, factors), vec.zero)
-                    vec.store(total, builder.gep(c, [at]), masks[v])
+    entry = builder.block
+    round_, tile, done, end = (builder.append_basic_block(name) for name in ("round", "tile", "done", "end"))
+    builder.branch(round_)
+    builder.position_at_end(round_)
+    height, count, first = (builder.phi(depth.type) for _ in range(3))
+    last = builder.sub(height, constant(1))
+    row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
+    a_rows, c_rows = ([builder.mul(step, at) for at in row] for step in (a_row, c_row))
+    builder.branch(tile)
 
-    with builder.if_else(has_gate) as (then, otherwise):
-        with then:
-            store(gated=True)
-        with otherwise:
-            store(gated=False)
+    builder.position_at_end(tile)
+    at = builder.phi(depth.type)  # row of the tile's first
+    a_at, c_at, gate_at = (builder.gep(start, [builder.mul(step, at)])
+                           for start, step in ((a, a_row), (c, c_row), (gate, c_row)))
+    _prefetch_ends(builder, vec, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
+    b_masks = masks if n_rows == 1 else [None] * vectors
+    sums = _emit_products(builder, vec, vectors, a_at, a_rows, a_col, b, b_row, depth, b_masks)
+    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
+    following = builder.add(at, constant(n_rows))
+    at.add_incoming(first, round_)
+    at.add_incoming(following, builder.block)
+    ahead = builder.icmp_signed("<", following, builder.add(first, builder.mul(count, constant(n_rows))))
+    builder.cbranch(ahead, tile, done)
+
+    builder.position_at_end(done)
+    rows_left = builder.icmp_signed("<", following, rows)
+    for phi, value, next_ in ((height, in_first[0], rest), (count, in_first[1], constant(1)),
+                              (first, constant(0), following)):
+        phi.add_incoming(value, entry)
+        phi.add_incoming(next_, done)
+    builder.cbranch(rows_left, round_, end)
+    builder.position_at_end(end)
     builder.ret_void()
 
 
@@ -153,17 +203,16 @@ def _tile_function(module, vec, n_rows, vectors):
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _emit_tile(builder, type(vec)(builder, vec.numba_dtype), n_rows, vectors, function.args)
+    _emit_tiles(builder, type(vec)(builder, vec.numba_dtype), n_rows, vectors, function.args)
     return function
 
 
 def _make_tile(n_rows, vectors):
-    """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns] for one register tile.
+    """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], `n_rows` rows at a time.
 
-    `rows` <= n_rows and `columns` <= vectors * lanes may be smaller than the tile: missing rows of A
-    repeat the last one and are not stored, missing columns are masked. B must be readable for the
-    whole width, except where there is but one row. depth > 0. The epilogue's arguments are those of
-    `product`; `intercept` and `gate` are places in `others` and in `c`.
+    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
+    where a tile has but one row. depth > 0. The epilogue's arguments are those of `product`; `intercept`
+    and `gate` are places in `others` and in `c`.
     """
 
     @intrinsic
@@ -195,6 +244,7 @@ def _make_tile(n_rows, vectors):
 
 
 _tile_1, _tile_2, _one_row = _make_tile(ROWS, 1), _make_tile(ROWS, VECTORS), _make_tile(1, ROW_VECTORS)
+_low_tile = _make_tile(ROWS // 2, VECTORS)  # for what is left of the rows
 
 
 @helper
@@ -209,6 +259,28 @@ def _finish(total, c, at, add, others, intercept, rectified, gate, factor):
     if gate >= 0:
         total = total * factor if c[gate] > 0 else c.dtype.type(0)
     c[at] = total
+
+
+@outlined
+def column_sums(a, a_start, a_row, m, n, to, to_start, add, one):
+    """to = or += the sums of n columns of m contiguous rows of A; `one` holds a 1 in its first place."""
+    if not HAS_MASKS or m == 0:
+        _column_sums_in_memory(a, a_start, a_row, m, n, to, to_start, add)
+        return
+    for j in range(0, n, ROW_VECTORS * lanes_of(to)):
+        _one_row(one, 0, 0, 0, a, a_start + j, a_row, to, to_start + j, 0, m, 1, n - j, add, one, NONE, UNBOUNDED,
+                 NONE, one[0])  # fmt: skip
+
+
+@helper
+def _column_sums_in_memory(a, a_start, a_row, m, n, to, to_start, add):
+    sums = part(to, to_start, n)
+    if not add:
+        set_zero(sums)
+    for i in range(m):
+        row = part(a, a_start + i * a_row, n)
+        for j in range(n):
+            sums[j] += row[j]
 
 
 @outlined
@@ -251,17 +323,20 @@ def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start,
 
     A lies in groups of `a_group` rows, `a_group_step` apart.
     """
-    for group in range(0, m, a_group):
-        for i in range(group, min(group + a_group, m), ROWS):
-            rows = min(ROWS, m - i)
-            a_at, c_at = a_start + (i - group) * a_row, c_start + i * c_row
-            gate_at = gate + i * c_row if gate >= 0 else gate
-            if wide:
-                _tile_2(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                        intercept, rectified, gate_at, factor)  # fmt: skip
-            else:
-                _tile_1(a, a_at, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                        intercept, rectified, gate_at, factor)  # fmt: skip
+    for i in range(0, m, a_group):
+        rows, c_at, gate_at = min(a_group, m - i), c_start + i * c_row, gate + i * c_row if gate >= 0 else gate
+        low = rows % ROWS if wide and rows % ROWS <= ROWS // 2 else 0  # rows of which a whole tile would waste half
+        rows -= low
+        if not wide:
+            _tile_1(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
+                    intercept, rectified, gate_at, factor)  # fmt: skip
+        elif rows > 0:
+            _tile_2(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
+                    intercept, rectified, gate_at, factor)  # fmt: skip
+        if low > 0:
+            _low_tile(a, a_start + rows * a_row, a_row, a_col, b, b_start, b_row, c, c_at + rows * c_row, c_row, depth,
+                      low, columns, add, others, intercept, rectified, gate_at + rows * c_row if gate >= 0 else NONE,
+                      factor)  # fmt: skip
         a_start += a_group_step
 
 

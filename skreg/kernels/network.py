@@ -45,8 +45,9 @@ from .layout import (
     SLOPE,
 )
 from .masks import scale_row_by_mask
-from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, product
+from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product
 from .normalization import denormalize, normalize
+from .packing import copy_row
 from .random import augment_key, combine, drop_threshold, dropout_key, input_noise_key, is_kept
 from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .skip import activate_beside_skip, add_skip, delta_of_skip
@@ -69,15 +70,12 @@ def gather(x, x_row, x_col, rows, begin, end, work, start, stride, n_features):
             ahead = rows[i + _ROWS_AHEAD] * x_row
             for j in range(0, n_features, per_line):
                 prefetch(x, ahead + j)
-        to = part(work, start + i * stride, n_features)
-        source = rows[i] * x_row
+        to, source = start + i * stride, rows[i] * x_row
         if x_col == 1:
-            row = part(x, source, n_features)
-            for j in range(n_features):
-                to[j] = row[j]
+            copy_row(x, source, work, to, n_features)
         else:
             for j in range(n_features):
-                to[j] = x[source + j * x_col]
+                work[to + j] = x[source + j * x_col]
 
 
 @helper
@@ -336,17 +334,12 @@ def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, st
     return n_met
 
 
-@outlined
-def gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, start, add):
+@helper
+def gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, gradient, start, add):
     """Intercepts first:last of a layer: their gradient is set or added at `start`."""
-    delta, stride, width = layout[layer, DELTA] + first, layout[layer, OUTPUT_STRIDE], last - first
-    to = part(gradient, start, width)
-    if not add:
-        set_zero(to)
-    for i in range(n_rows):
-        row = part(work, delta + i * stride, width)
-        for j in range(width):
-            to[j] += row[j]
+    panel[0] = 1
+    column_sums(work, layout[layer, DELTA] + first, layout[layer, OUTPUT_STRIDE], n_rows, last - first, gradient, start,
+                add, panel)  # fmt: skip
 
 
 @helper
@@ -396,6 +389,6 @@ def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, me
             begin, end = share(fan_in, ROWS, member, n_members)
             gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, coef + begin * fan_out, ADD)
         first, last = share(fan_out - layout[layer, SKIP], 1, member, n_members)
-        gradient_of_intercepts(layer, first, last, n_rows, layout, work, gradient, intercept + first, ADD)
+        gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, gradient, intercept + first, ADD)
         if layout[layer, NORMALIZE] != NO_ADDRESS:
             _add_gradient_of_normalization(layer, first, last, layout, work, gradient)

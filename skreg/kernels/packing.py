@@ -4,7 +4,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import helper
-from .simd import Vectors, element, ir, lanes_of
+from .simd import HAS_MASKS, Vectors, element, ir, lanes_of
 
 
 def _transposed(vec, rows):
@@ -43,6 +43,17 @@ def _copy_row(context, source, source_start, target, target_start, columns, vect
 
     i = types.intp
     return types.void(source, i, target, i, i, vectors), emit
+
+
+@helper
+def copy_row(source, source_start, target, target_start, count):
+    """Copy numbers to where there is room for whole vectors; what is behind them may become zero."""
+    if HAS_MASKS:
+        for j in range(0, count, lanes_of(target)):
+            _copy_row(source, source_start + j, target, target_start + j, count - j, 1)
+    else:
+        for j in range(count):
+            target[target_start + j] = source[source_start + j]
 
 
 def _make_transpose(whole):

@@ -77,11 +77,11 @@ class Monitor:
         if self.validation is not None:  # measured first: an interrupt leaves curves of one length
             validation_loss, score = self.validation.measure(spec, params)
         history.loss_curve.append(loss)
-        self._say(f"Iteration {n_iter}, loss = {loss:.8f}")
+        self._say("Iteration %d, loss = %.8f", n_iter, loss)
         if self.validation is not None:
             history.validation_loss_curve.append(float(validation_loss + penalty))
             history.validation_scores.append(score)
-            self._say(f"Validation score: {score:f}")
+            self._say("Validation score: %f", score)
         if self.early_stopping:
             self._compare_scores(score, params)
         else:
@@ -117,10 +117,10 @@ class Monitor:
         """Say why progress has stopped and what happens now."""
         what = "Validation score" if self.early_stopping else "Training loss"
         self._say(
-            f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. "
-            f"{action}"
-        )
+            "%s did not improve more than tol=%f for %d consecutive epochs. %s", what, self.tol, self.n_iter_no_change,
+            action,
+        )  # fmt: skip
 
-    def _say(self, text):
+    def _say(self, text, *values):
         if self.verbose:
-            print(text)
+            print(text % values)

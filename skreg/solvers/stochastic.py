@@ -1,5 +1,6 @@
 """Mini-batch training: compiled epochs within a Python loop that can be interrupted between them."""
 
+import math
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -338,9 +339,9 @@ class _Run:
         self.good.keep()
         n_epochs, start = self._n_at_once(), perf_counter()
         rates = self._learning_rates(epochs, n_epochs)
-        objectives = [self._objective(terms) for terms in epochs.run(rates, n_epochs)]
+        objectives = self._objectives(epochs.run(rates, n_epochs))
         self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
-        finite = [objective for objective in objectives if np.isfinite(objective[0])]
+        finite = [objective for objective in objectives if math.isfinite(objective[0])]
         if len(finite) < len(objectives):
             self.good.restore()
             if finite:  # the same again, bit for bit
@@ -373,22 +374,23 @@ class _Run:
                                            + sum(penalty_terms(self.spec, self.params)))  # fmt: skip
             history.best_loss = min(history.loss_curve)
 
-    def _objective(self, terms):
-        """(F, its penalty on weights and biases) after an epoch with these terms.
+    def _objectives(self, terms):
+        """[(F, its penalty on weights and biases)] after the epochs with these terms, one row each.
 
         Without dropout, augmentation, validation data or averaging the loss is the mean of what the batches
         met, which costs nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
-        weights as the validation loss.
+        weights as the validation loss; epochs are then run one at a time.
         """
-        loss, weights, biases, activity = terms
-        if self.measured is not None and np.isfinite(loss):
+        loss, weights, biases, activity = terms.T
+        if self.measured is not None and np.isfinite(loss).all():
             shown = self.averages.shown(self.params)
             if self.has_stale_statistics and self.monitor.validation is not None:
                 refresh_statistics(self.spec, shown, self.dataset)  # or else once at the end
             loss, activity = evaluate(self.spec, shown, self.measured)
             if shown is not self.params:
                 weights, biases = penalty_terms(self.spec, shown)
-        return float(loss + weights + biases + activity), float(weights + biases)
+        totals, penalties = loss + weights + biases + activity, np.add(weights, biases)
+        return list(zip(np.atleast_1d(totals).tolist(), np.atleast_1d(penalties).tolist(), strict=True))
 
     def _stalled(self):
         action, stop = self.schedule.plateau()
