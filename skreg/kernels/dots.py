@@ -53,16 +53,15 @@ def _emit_rows(builder, vec, starts, b, depth):
 
 
 def _emit_end(builder, vec, total, c, at, add, intercept, rectified, gate, factor):
-    """Store one sum with its epilogue; `intercept` and `gate` are (whether there is one, pointer to read)."""
+    """One element of C from a sum, by the epilogue; `gate` is (whether there is one, pointer to read)."""
     zero = vec.scalar(0)
-    place = builder.gep(c, [at])
-    total = builder.fadd(total, builder.select(add, builder.load(place), zero))
-    total = builder.fadd(total, builder.select(intercept[0], builder.load(intercept[1]), zero))
+    total = builder.fadd(total, builder.select(add, builder.load(builder.gep(c, [at])), zero))
+    total = builder.fadd(total, intercept)
     negative = builder.and_(rectified, builder.fcmp_ordered("<=", total, zero))
     total = builder.select(negative, zero, total)
     opened = builder.fcmp_ordered(">", builder.load(builder.gep(gate[1], [at])), zero)
     gated = builder.select(opened, builder.fmul(total, factor), zero)
-    builder.store(builder.select(gate[0], gated, total), place)
+    return builder.select(gate[0], gated, total)
 
 
 @intrinsic
@@ -87,18 +86,22 @@ def dots(
         a_row, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor = args[2], *args[6:]
         number = rows.type
         last = builder.sub(rows, ir.Constant(number, 1))
-        inside = [builder.icmp_signed("<", ir.Constant(number, r), rows) for r in range(ROWS)]
-        rows_read = [builder.select(inside[r], ir.Constant(number, r), last) for r in range(ROWS)]
-        first = place(0, args[1])
-        starts = [builder.gep(first, [builder.mul(a_row, row)]) for row in rows_read]
+        row = [builder.select(builder.icmp_signed("<", ir.Constant(number, r), last), ir.Constant(number, r), last)
+               for r in range(ROWS)]
+        first, to = place(0, args[1]), place(5, c_start)
+        starts = [builder.gep(first, [builder.mul(a_row, at)]) for at in row]
         sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
-        intercepts, gates = choice(3, intercept, args[4]), choice(5, gate, c_start)
         totals = [builder.extract_element(merged, ir.Constant(INT32, lane)) for merged, n in sums for lane in range(n)]
-        for r, total in enumerate(totals):
-            with builder.if_then(inside[r]):
-                at = builder.mul(c_row, ir.Constant(number, r))
-                _emit_end(builder, vec, total, place(5, c_start), at, as_flag(builder, add), intercepts,
-                          as_flag(builder, rectified), gates, factor)  # fmt: skip
+        has_intercept, intercept = choice(3, intercept, args[4])
+        intercept = builder.select(has_intercept, builder.load(intercept), vec.scalar(0))
+        gates, places = choice(5, gate, c_start), [builder.mul(c_row, at) for at in row]
+        # All is read before anything is written: the last row, which is there twice, is written twice alike.
+        results = [
+            _emit_end(builder, vec, total, to, at, as_flag(builder, add), intercept, as_flag(builder, rectified), gates,
+                      factor) for total, at in zip(totals, places, strict=True)
+        ]  # fmt: skip
+        for result, at in zip(results, places, strict=True):
+            builder.store(result, builder.gep(to, [at]))
         return ctx.get_dummy_value()
 
     i, boolean = types.intp, types.boolean
