@@ -113,6 +113,8 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
 
     `upper` is the largest number that is allowed; an open bound is given as the float below it.
     """
+    if isinstance(value, float) and 0 <= value <= upper and value < np.inf:  # nearly always
+        return np.full(n_layers, value)
     if isinstance(value, str) or (np.ndim(value) > 1):
         raise InvalidParameterError(f"{name} must be a number or have one for each of the {layers}, got {value!r}.")
     entries = [value] * n_layers if np.ndim(value) == 0 else list(value)

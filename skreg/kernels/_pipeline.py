@@ -6,9 +6,10 @@ the entry that links it optimises everything once. It halves the time of a first
 Intel Sapphire Rapids).
 """
 
+from llvmlite.binding import Linkage
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler, CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.typed_passes import NativeLowering
 
@@ -69,18 +70,38 @@ class _InlinedLowering(_HelperLowering):
     attribute = "alwaysinline"
 
 
-class EntryCompiler(Compiler):
-    """numba's pipeline, without garbage collection: it makes a million objects and drops few."""
+class _EntryLibrary(JITCodeLibrary):
+    """Code of an entry with that of all its helpers.
 
-    def compile_extra(self, function):
-        with collector_paused():
-            return super().compile_extra(function)
+    Nobody else calls these: LLVM may leave out what they are given and do not use, and fold them into their callers.
+    """
+
+    def _optimize_final_module(self):
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = "internal"
+        # numba's first round is to count references to arrays less often; there is nothing to count.
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)
 
 
-class HelperCompiler(CompilerBase):
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _EntryLowering(NativeLowering):
+    """Lowers a function that Python or another kernel calls."""
+
+    _name = "skreg_entry_lowering"
+
+    def run_pass(self, state):
+        if state.library is None:
+            state.library = _EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+        return super().run_pass(state)
+
+
+class _Compiler(CompilerBase):
     """numba's pipeline for compiled code, except for the lowering."""
 
-    _lowering = _HelperLowering
+    _lowering = None
 
     def define_pipelines(self):
         build = DefaultPassBuilder
@@ -88,13 +109,29 @@ class HelperCompiler(CompilerBase):
         lowering.passes = [
             (self._lowering, text) if step is NativeLowering else (step, text) for step, text in lowering.passes
         ]
-        manager = PassManager("skreg_helper")
+        manager = PassManager("skreg")
         for part in (
             build.define_untyped_pipeline(self.state), build.define_typed_pipeline(self.state), lowering,
         ):  # fmt: skip
             manager.passes.extend(part.passes)
         manager.finalize()
         return [manager]
+
+
+class EntryCompiler(_Compiler):
+    """For functions that are called from outside, without garbage collection: numba makes a million objects."""
+
+    _lowering = _EntryLowering
+
+    def compile_extra(self, function):
+        with collector_paused():
+            return super().compile_extra(function)
+
+
+class HelperCompiler(_Compiler):
+    """For functions that only compiled code calls."""
+
+    _lowering = _HelperLowering
 
 
 class OutlinedCompiler(HelperCompiler):
