@@ -12,6 +12,7 @@ from skreg.kernels.matmul import DEPTH, HEIGHT, ROWS, VECTORS, panel_size
 from .products import (
     BOTH_APART,
     COLUMNS_APART,
+    GUARD,
     ROWS_APART,
     Problem,
     Strides,
@@ -20,6 +21,9 @@ from .products import (
     draw,
     lanes,
     multiply,
+    outside,
+    sum_columns,
+    view,
 )
 
 DTYPES = [np.float32, np.float64]
@@ -222,3 +226,21 @@ def test_depth_one(dtype, n, gated):
     np.testing.assert_allclose(c[:m, :n], expected, rtol=2 * np.finfo(dtype).eps)
     assert np.isnan(c[:, n:]).all()
     np.testing.assert_array_equal(c[m:, :n], gates)
+
+
+@dtypes
+@given(m=sizes("m"), n=sizes("n"), padding=st.integers(0, 20), add=st.booleans(), seed=st.integers(0, 99))
+@properties
+def test_column_sums(dtype, m, n, padding, add, seed):
+    """Sums of columns, to the last bit for whole numbers, beside numbers that are neither read nor written."""
+    rng = np.random.default_rng(seed)
+    A = rng.integers(-9, 10, (m, n)).astype(dtype)
+    flat, steps = np.full(GUARD + m * (n + padding) + GUARD, np.nan, dtype), (n + padding, 1)
+    view(flat, GUARD, A.shape, steps)[...] = A
+    to = rng.integers(-9, 10, GUARD + n + GUARD).astype(dtype)
+    before = to.copy()
+    sum_columns(flat, GUARD, n + padding, m, n, to, GUARD, add, np.ones(1, dtype))
+    expected = A.sum(axis=0) + (before[GUARD : GUARD + n] if add else 0)
+    np.testing.assert_array_equal(to[GUARD : GUARD + n], expected)
+    beside = outside(to, (GUARD, (1, n), (n, 1)))
+    np.testing.assert_array_equal(to[beside], before[beside])
