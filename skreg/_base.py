@@ -25,7 +25,7 @@ from ._normalization import (
 )
 from ._parameters import CONSTRAINTS
 from ._prediction import PredictionMixin
-from ._spec import hidden_units, make_spec, n_entries, refuse_dense_noise
+from ._spec import hidden_units, make_spec, n_entries, refuse_dense_noise, takes_sparse
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
 from ._weight_terms import make_feasible
@@ -400,5 +400,5 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = takes_sparse(self)
         return tags

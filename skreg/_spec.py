@@ -291,6 +291,13 @@ def refuse_dense_noise(estimator, spec, X):
         )
 
 
+def takes_sparse(estimator):
+    """Whether an estimator's parameters go with sparse X."""
+    is_noisy = bool(np.any(np.asarray(estimator.input_noise, dtype=object)))
+    moves_zeros = estimator.dropout_kind == "alpha" and bool(estimator.input_dropout)
+    return estimator.augmentation is None and not is_noisy and not moves_zeros
+
+
 @lru_cache(maxsize=256)
 def prediction_spec(layer_units, activation, normalization=None):
     """Specification that is enough for a forward pass; `activation` must be hashable."""

@@ -7,6 +7,7 @@ import pytest
 from numba import njit
 from scipy import sparse, special, stats
 from sklearn.linear_model import Ridge
+from sklearn.utils import get_tags
 
 from skreg import MLPClassifier, MLPRegressor, _team
 from skreg.kernels import _jit, noise, stages
@@ -338,6 +339,15 @@ def test_what_would_make_sparse_data_dense_is_refused(cls, parameters, sentence)
     with pytest.raises(ValueError, match=sentence) as error:
         fit(cls, sparse.csr_array, **parameters)
     assert str(error.value).count(".") <= 4
+    assert not get_tags(cls(**parameters)).input_tags.sparse
+
+
+@BOTH
+def test_the_tag_of_sparse_data_is_that_of_the_parameters(cls):
+    assert get_tags(cls()).input_tags.sparse
+    assert get_tags(cls(input_dropout=0.1, dropout_kind="gaussian", input_noise=[0.0, 0.0])).input_tags.sparse
+    assert not get_tags(cls(input_noise=[0.0, 0.1])).input_tags.sparse
+    assert not get_tags(cls(augmentation="cutout")).input_tags.sparse
 
 
 def test_alpha_dropout_acts_where_selu_is():
