@@ -28,18 +28,28 @@ class Range:
         return numbers * (stats.uniform().rvs(size=size, random_state=random_state) >= self.off)
 
 
+# For inputs and targets of variance 1, tried on six tables of 97 to 2600 rows with 8 to 1107 inputs. Where a list has
+# a value twice it is drawn twice as often.
 _LIGHT = {
-    "hidden_layer_sizes": [(32,), (64,), (128,), (256,), (64, 64)],
-    "alpha": Range(1e-4, 0.3, log=True),
+    # 16 or 32 units are enough for hundreds of rows; more pay with thousands.
+    "hidden_layer_sizes": [(16,), (32,), (64,), (128,), (32, 32), (64, 64)],
+    # F is a mean over the samples, and a target of variance 1 pulls at a weight with a force below 1: from 0.1 on
+    # nearly all weights of a network are zero under l1, and below 0.001 hundreds of rows are learned by heart.
+    "alpha": Range(1e-3, 0.1, log=True),
+    # A rate that falls to 0 ends at a minimum of F, where zeros are exact. 200 epochs that start at 2 to 20 times
+    # Adam's usual rate come near it even where an epoch is one batch: penalties decide, not the number of steps.
     "learning_rate": ["cosine"],
-    "learning_rate_init": Range(1e-3, 1e-2, log=True),
-    "max_iter": [100, 300],
+    "learning_rate_init": Range(2e-3, 2e-2, log=True),
+    "max_iter": [200],
 }
 _STANDARD = _LIGHT | {
-    "penalty": ["l2", "l1", "elasticnet", "group_lasso"],
-    "activation": ["relu", "tanh", "silu"],
-    "dropout": Range(0.1, 0.6, off=0.5),
-    "input_dropout": Range(0.02, 0.3, off=0.6),
+    # l2 where many inputs count a little; one of those with zeros where few count, or there are more inputs than rows.
+    "penalty": ["l2", "l2", "l2", "l1", "elasticnet", "group_lasso"],
+    # The smooth ones generalise better from few rows, and tanh bounds what an outlying row does. 'identity' is the
+    # linear model: a search that does not try it cannot say that a network pays.
+    "activation": ["tanh", "tanh", "silu", "silu", "relu", "identity"],
+    "dropout": Range(0.05, 0.5, off=0.4),
+    "input_dropout": Range(0.02, 0.25, off=0.5),
     "batch_size": ["auto", 32],
 }
 _COCKTAIL = _STANDARD | {

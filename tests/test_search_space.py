@@ -45,6 +45,30 @@ def test_each_level_holds_the_ones_before(kind):
     assert light < standard < cocktail
 
 
+@kinds
+def test_few_draws_are_wasted(kind):
+    """Most networks learn a plain signal in a hundred rows, and hold out better than none; without an l1 part all."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 10))
+    y = X[:, :3] @ [0.8, -0.5, 0.33] + 0.3 * rng.normal(size=300)
+    if kind == "classifier":
+        y = (y > 0).astype(int)
+    scores, has_zeros = [], []
+    for drawn in ParameterSampler(search_space(kind), 60, random_state=0):
+        net = ESTIMATORS[kind](random_state=0, **drawn).fit(X[:100], y[:100])
+        scores.append(net.score(X[100:], y[100:]))
+        has_zeros.append(drawn["penalty"] != "l2")
+    learned = np.array(scores) > (0.5 if kind == "regressor" else 0.75)
+    assert learned.mean() > 0.75
+    assert learned[~np.array(has_zeros)].all()
+
+
+def test_standard_holds_the_linear_model():
+    draws = list(ParameterSampler(search_space("regressor"), 400, random_state=0))
+    share = np.mean([drawn["activation"] == "identity" for drawn in draws])
+    assert abs(share - 1 / 6) < 4 * np.sqrt(1 / 6 * 5 / 6 / 400)
+
+
 @pytest.mark.parametrize("search", [RandomizedSearchCV, HalvingRandomSearchCV])
 def test_searches_take_it_in_a_pipeline(search):
     X, y = _data("classifier")
@@ -106,7 +130,7 @@ class _Distributions:
 def test_distributions_of_optuna(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna.distributions", _Distributions)
     space = search_space("classifier", "cocktail", library="optuna")
-    assert space["alpha"] == (1e-4, 0.3, True)
-    assert space["dropout"] == (0.0, 0.6, False), "from 0 on, where scikit-learn's may be off"
+    assert space["alpha"] == (1e-3, 0.1, True)
+    assert space["dropout"] == (0.0, 0.5, False), "from 0 on, where scikit-learn's may be off"
     assert space["weight_decay"] == (1e-4, 0.3, True)
     assert space["max_norm"] == [None, 1.0, 3.0], "a choice is there once"
