@@ -128,7 +128,7 @@ def _stride(width, itemsize):
     return (-(-width // per_line) | 1) * per_line
 
 
-def _has_activity(spec):
+def has_activity(spec):
     """For each layer, whether its output is penalised."""
     return spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
 
@@ -138,8 +138,8 @@ def _keeps_clean(spec, draws):
 
     For activity penalty or relu; or with `draws`, for which the first layer's outputs are used again and again.
     """
-    is_needed = np.append(False, _has_activity(spec)[:-1])
-    if spec.dropout_kind != "bernoulli":  # its noise does not tell what relu has set to zero
+    is_needed = np.append(False, has_activity(spec)[:-1])
+    if spec.dropout_kind not in ("bernoulli", "batchwise"):  # its noise does not tell what relu has set to zero
         is_needed[1:] |= np.array(spec.activations, dtype=object) == "relu"
     if draws:
         is_needed[1:2] = True
@@ -153,7 +153,7 @@ def _codes_of_input_noise(deviations):
     return (code.INPUT_NOISE, STAGES["added"].address(deviations.dtype)), (code.DEVIATIONS, deviations.ctypes.data)
 
 
-def _stages(spec, dtype, descends, sparse, forward_only):
+def _stages(spec, dtype, descends, sparse, forward_only, draws):
     """For each layer ((column of the layout, address of the stage that it names), ...)."""
     from .kernels.activations import activation_code
     from .kernels.activity import activity_stages
@@ -163,12 +163,14 @@ def _stages(spec, dtype, descends, sparse, forward_only):
     from .kernels.proximal import prox_code
 
     layers = [[] for _ in range(spec.n_layers)]
-    for layer, name, has_activity in zip(layers, spec.activations, _has_activity(spec), strict=False):
+    for layer, name, is_penalised in zip(layers, spec.activations, has_activity(spec), strict=False):
         layer.append((code.ACTIVATION, activation_code(name, dtype)))
-        if has_activity:
+        if is_penalised:
             layer += zip((code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT), activity_stages(dtype), strict=True)
     for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
-        kind = dropout_code(spec.dropout_kind, dtype, sparse_inputs=sparse and number == 0)
+        # All rows of a draw have one mask, but that of the draw.
+        kind = "bernoulli" if draws and spec.dropout_kind == "batchwise" else spec.dropout_kind
+        kind = dropout_code(kind, dtype, sparse_inputs=sparse and number == 0)
         layers[number].append((code.NOISE, kind))
     if descends:
         for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
@@ -226,7 +228,7 @@ def _make_layout(layer_units, skip, stages, keeps_clean, normalization, capacity
 @lru_cache(maxsize=256)
 def _layout_of(spec, capacity, dtype, sparse, forward_only, descends, draws, codes):
     """`_make_layout` of a specification, which for predictions is always the same object."""
-    first, *others = _stages(spec, dtype, descends, sparse, forward_only)
+    first, *others = _stages(spec, dtype, descends, sparse, forward_only, draws)
     stages = ((*first, *codes), *others)
     return _make_layout(
         spec.layer_units, spec.skip, stages, _keeps_clean(spec, draws), spec.normalization, capacity, dtype.itemsize,

@@ -19,7 +19,7 @@ from .kernels import layout as code
 ACTIVATIONS = (
     "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
 )  # fmt: skip
-DROPOUT_KINDS = ("bernoulli", "gaussian", "alpha")
+DROPOUT_KINDS = ("bernoulli", "batchwise", "gaussian", "alpha")
 
 
 @dataclass(frozen=True, eq=False)

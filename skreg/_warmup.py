@@ -117,9 +117,10 @@ def stages():
         normalization,
         projections,
         proximal,
+        thinning,
     )
 
-    steps = proximal, projections, clipping, averaging, augmentation, noise
+    steps = proximal, projections, clipping, averaging, augmentation, noise, thinning
     modules = activations, activity, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 

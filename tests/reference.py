@@ -345,6 +345,8 @@ def dropout_noise(kind, seed, step, layer, n_rows, n_units, p):
     if kind == "gaussian":
         key = combine(combine(combine(seed, 2), step), layer)
         return 1 + np.sqrt(p / (1 - p)) * normals(key, n_rows, n_units), 0.0
+    if kind == "batchwise":  # all rows have the first one's
+        return np.repeat(keep_mask(seed, step, layer, 1, n_units, p), n_rows, axis=0) / (1 - p), 0.0
     mask = keep_mask(seed, step, layer, n_rows, n_units, p)
     if kind == "bernoulli":
         return mask / (1 - p), 0.0

@@ -22,6 +22,7 @@ REGULARISERS = {
     "activity penalty": {"activity_penalty": 0.01, "activity_l1_ratio": 0.5},
     "dropout": {"dropout": 0.3},
     "gaussian dropout": {"dropout": 0.3, "dropout_kind": "gaussian"},
+    "batchwise dropout": {"dropout": 0.3, "dropout_kind": "batchwise"},
     "alpha dropout": {"dropout": 0.2, "dropout_kind": "alpha", "activation": "selu"},
     "input dropout": {"input_dropout": 0.2},
     "input noise": {"input_noise": 0.1},

@@ -20,6 +20,7 @@ KINDS = {
     "inputs": {"input_dropout": 0.3},
     "both": {"dropout": [0.4, 0.1], "input_dropout": 0.3},
     "second layer": {"dropout": [0.0, 0.4]},
+    "batchwise": {"dropout": 0.4, "input_dropout": 0.3, "dropout_kind": "batchwise"},
     "gaussian": {"dropout": 0.4, "input_dropout": 0.3, "dropout_kind": "gaussian", "activation": "tanh"},
     "alpha": {"dropout": 0.4, "input_dropout": 0.3, "dropout_kind": "alpha", "activation": "selu"},
 }
@@ -44,6 +45,7 @@ def explicit_draws(net, X, n_draws, random_state):
     """Raw predictions of each draw by the documented bits, of shape (n_draws, n_samples, n_outputs)."""
     seed = np.random.RandomState(random_state).randint(2**31 - 1)
     rates = [net.input_dropout, *np.broadcast_to(net.dropout, len(net.coefs_) - 1)]
+    kind = "bernoulli" if net.dropout_kind == "batchwise" else net.dropout_kind
     network = reference.Network(net.activation, "squared_error", *([] for _ in range(6)), rates)
     draws = []
     for number in range(n_draws):
@@ -51,7 +53,7 @@ def explicit_draws(net, X, n_draws, random_state):
         for layer, (coef, rate) in enumerate(zip(net.coefs_, rates, strict=True)):
             factor = (1.0, 0.0)
             if rate > 0:
-                of_rows = reference.dropout_noise(net.dropout_kind, seed, 0, layer, number + 1, len(coef), rate)
+                of_rows = reference.dropout_noise(kind, seed, 0, layer, number + 1, len(coef), rate)
                 factor = tuple(part[-1] if np.ndim(part) else part for part in of_rows)
             noise.append(factor)
         draws.append(reference.forward(network, net.coefs_, net.intercepts_, X, noise)[1][-1])

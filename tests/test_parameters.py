@@ -435,7 +435,7 @@ GOOD = {
     "activity_l1_ratio": [0, 1],
     "dropout": [0, 0.999, np.nextafter(1.0, 0.0), [0.0, 0.5]],
     "input_dropout": [0, 0.5],
-    "dropout_kind": ["bernoulli", "gaussian", "alpha"],
+    "dropout_kind": ["bernoulli", "batchwise", "gaussian", "alpha"],
     "input_noise": [0, 0.0, 1, np.float32(0.1), [0, 0.5, 2], (0, 0, 0), np.ones(3)],
     "batch_norm": [True, np.True_],
     "layer_norm": [True, np.True_],

@@ -99,8 +99,12 @@ def check_training(dtype):
     hidden = (2 * products.lanes(np.float32) + 3, 5)
     forms = itertools.cycle([np.asarray, sparse.csr_array])
     activations, optimizers = itertools.cycle(reference.ACTIVATIONS), itertools.cycle(["adam", "sgd", "nesterov"])
+    dropout_kinds = itertools.cycle(["bernoulli", "bernoulli", "batchwise"])
     for target in TARGETS:
         network = draw_network(next(activations), target, hidden, dropout=True)
+        network.dropout_kind = next(dropout_kinds)
+        if network.dropout_kind == "batchwise":  # so that units are left out
+            network.gamma = [0.0, 0.0]
         X, y, weights = draw_data(target)
         X, y = (array.astype(np.float32).astype(float) for array in (X, y))
         coefs, intercepts = draw_params((X.shape[1], *hidden, TARGETS[target][1]))

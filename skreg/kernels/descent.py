@@ -17,6 +17,8 @@ moved, by the member that moved them. It takes
 - the optimizer, its step, its epsilon, and its reach in this step (see optimizers.py).
 """
 
+from numba import int64 as INDEX
+
 from ._jit import helper, outlined
 from .clipping import clip_factor
 from .layout import (
@@ -30,6 +32,7 @@ from .layout import (
     FAN_IN,
     FAN_OUT,
     HAS_STATISTICS,
+    INPUT_PLACES,
     INTERCEPT,
     INTERCEPT_L1,
     INTERCEPT_L2,
@@ -37,17 +40,19 @@ from .layout import (
     N_PENALTIES,
     NORM_SCRATCH,
     NORMALIZE,
+    OUTPUT_PLACES,
     OUTPUT_STRIDE,
     PROJECTION,
     PROX,
     SCALES,
     SKIP,
+    SPREAD,
 )
 from .matmul import HEIGHT, ROWS, SET
 from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
-from .stages import NO_ADDRESS, address_of, call_stage
+from .stages import NO_ADDRESS, address_of, array_at, call_stage
 from .team import share, wait
 from .views import part, set_zero
 
@@ -120,16 +125,24 @@ def _normalization(what, layer, first, last, optimizer, rates, step, reach, frac
                   source)  # fmt: skip
 
 
+@helper
+def _spread(network_layout, layer, begin, end, has_rows, first, last, gradient, start):
+    """From the gradient of the smaller network's weights, or intercepts if not `has_rows`, to the whole one's."""
+    call_stage(network_layout[layer, SPREAD], (address_of(network_layout, layer * N_LAYOUT),
+                                               address_of(gradient, start), begin, end, has_rows, first,
+                                               last))  # fmt: skip
+
+
 @outlined
-def _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, learning_rate, step,
-            reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member, n_members, arrivals,
-            n_met):  # fmt: skip
+def _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
+            learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
+            n_members, arrivals, n_met):  # fmt: skip
     """A member's share of all parameters, layer by layer. Returns the number of meetings so far."""
     n_rows, stores = len(rows), what != _FOLLOW
     factor = work.dtype.type(factor)
     for layer in range(layout.shape[0]):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
-        intercept = layout[layer, INTERCEPT]
+        intercept, is_thinned = layout[layer, INTERCEPT], network_layout[layer, SPREAD] != NO_ADDRESS
         if layer == 0 and len(indptr) > 0:
             if stores:
                 gradient_of_sparse_weights(data, indices, indptr, rows, layout, penalties[0, DROPOUT],
@@ -146,14 +159,26 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
                 end = min(begin + HEIGHT, last)
                 place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
                 if stores:
-                    gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, place, SET)
+                    low, high = begin, end
+                    if is_thinned:
+                        places = array_at(network_layout[layer, INPUT_PLACES], end + 1, INDEX)
+                        low, high = places[begin], places[end]
+                    gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+                    if is_thinned:
+                        _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
                 if what != _STORE:
                     _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor,
                                params, state, layout, penalties, gradient, place)  # fmt: skip
         first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
-            gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, gradient, place, SET)
+            low, high = first, last
+            if is_thinned:
+                places = array_at(network_layout[layer, OUTPUT_PLACES], last + 1, INDEX)
+                low, high = places[first], places[last]
+            gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+            if is_thinned:
+                _spread(network_layout, layer, 0, 1, False, first, last, gradient, place)
         if layout[layer, NORMALIZE] != NO_ADDRESS:
             _normalization(what, layer, first, last, optimizer, rates, step, reach, fraction, factor, params, state,
                            layout, work, gradient)  # fmt: skip
@@ -168,11 +193,12 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, penalties,
 
 
 @helper
-def descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates, learning_rate, step,
-            reach, fraction, clip, seed, n_steps, work, panel, gradient, shared_gradient, squares, member, n_members,
-            arrivals, n_met):  # fmt: skip
+def descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
+            learning_rate, step, reach, fraction, clip, seed, n_steps, work, panel, gradient, shared_gradient, squares,
+            member, n_members, arrivals, n_met):  # fmt: skip
     """Move a member's share of all parameters once. Returns (number of meetings so far, reach after the step).
 
+    `network_layout` is that of the network that the batch has passed through (see thinning.py).
     `step`, `reach` and `fraction` are the optimizer's (see optimizers.py). `gradient` is the member's
     scratch, `shared_gradient` that of all members for the first layer of CSR X. With `clip`, the address
     of the stage in clipping.py, both are the same array, as long as the parameters.
@@ -180,9 +206,9 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     what, factor = _BOTH, 1.0
     if clip != NO_ADDRESS:
         what = _FOLLOW
-        n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                        learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient,
-                        shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
+        n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, network_layout, penalties,
+                        optimizer, rates, learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel,
+                        gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
                           address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
@@ -192,7 +218,7 @@ def descend(data, indices, indptr, rows, params, state, layout, penalties, optim
     # A shorter gradient is one of fewer rows: so the penalties keep their proportion to it.
     fraction *= factor
     reach = next_reach(optimizer, rates, learning_rate, reach, fraction)
-    n_met = _layers(what, data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                    learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient,
-                    member, n_members, arrivals, n_met)  # fmt: skip
+    n_met = _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer,
+                    rates, learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient,
+                    shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
     return _project(params, layout, penalties, panel, member, n_members, arrivals, n_met), reach

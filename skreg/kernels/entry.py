@@ -9,6 +9,7 @@ weights : sample weights with mean 1, or empty for equal ones
 mixed_weights : where rows are mixed and have weights, what these become (see augmentation.py); else empty
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts, then those of normalisation; layout, penalties : see layout.py
+network, network_layout : what a batch passes through: `params` and `layout`, or what thinning.py makes of them
 loss, link : addresses of their stages, see stages.py
 loss_parameters : float64 numbers that the loss needs, see losses.py; may be empty
 work : scratch; the layout's buffers hold as many rows as a batch or block
@@ -23,7 +24,7 @@ import math
 
 from ._jit import entry, helper
 from .descent import descend
-from .layout import BETA_1, BETA_2
+from .layout import BETA_1, BETA_2, THIN
 from .matmul import ROWS
 from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs, write_predictions
 from .optimizers import step_length
@@ -46,9 +47,10 @@ def _total(row_terms, count):
 
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, mixed_weights, subset, order, shuffled,
-                 params, state, layout, penalties, loss, loss_parameters, optimizer, rates, learning_rates, clip,
-                 average_stage, average, average_rates, batch_size, seed, epoch, step, reach, n_epochs, terms, work,
-                 row_terms, panels, gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
+                 params, network, state, layout, network_layout, penalties, loss, loss_parameters, optimizer, rates,
+                 learning_rates, clip, average_stage, average, average_rates, batch_size, seed, epoch, step, reach,
+                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, squares, member, n_members,
+                 arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
@@ -80,13 +82,18 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
         for start in range(0, n_samples, batch_size):
             rows = part(order, start, min(batch_size, n_samples - start))
             begin, end = share(len(rows), ROWS, member, n_members)
-            n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed,
-                            step, work, panel, row_weights, scale, member, n_members, arrivals, n_met)  # fmt: skip
-            activity_of_rows(row_weights, rows, begin, end, layout, penalties, work, row_activity)
+            if network_layout[0, THIN] != NO_ADDRESS:
+                call_stage(network_layout[0, THIN], (address_of(network_layout, 0), layout.shape[0], seed, step,
+                                                     member, n_members, address_of(arrivals, 0), n_met))  # fmt: skip
+                n_met += 2
+            n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, network, network_layout,
+                            penalties, seed, step, work, panel, row_weights, scale, member, n_members, arrivals,
+                            n_met)  # fmt: skip
+            activity_of_rows(row_weights, rows, begin, end, network_layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-            n_met = deltas(row_weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
-                           member, n_members, arrivals, n_met)  # fmt: skip
+            n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step, work,
+                           panel, member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
                 total_loss += _total(row_loss, len(rows))
@@ -94,10 +101,11 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
             learning_rate = learning_rates[n_steps]
-            n_met, reach = descend(data, indices, indptr, rows, params, state, layout, penalties, optimizer, rates,
-                                   learning_rate, step_length(optimizer, learning_rate, power_1, power_2), reach,
-                                   fraction, clip, seed, step, work, panel, gradient, shared_gradient, squares, member,
-                                   n_members, arrivals, n_met)  # fmt: skip
+            n_met, reach = descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties,
+                                   optimizer, rates, learning_rate,
+                                   step_length(optimizer, learning_rate, power_1, power_2), reach, fraction, clip,
+                                   seed, step, work, panel, gradient, shared_gradient, squares, member, n_members,
+                                   arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if average_stage != NO_ADDRESS:
                 call_stage(average_stage, (address_of(average, 0), address_of(params, 0), len(params), member,

@@ -27,10 +27,14 @@ SCALES = 18  # in the parameters: scales, shifts; running means, variances and t
 NORMALIZED, NORM_SCRATCH = 19, 20  # values before scale and shift, strided as the output; scratch of the stages
 # Of the first layer, see augmentation.py:
 AUGMENT, MIX_LOSSES, MIXTURE = 21, 22, 23  # addresses of stages, and of what they share, or 0
-NOISE = 24  # BERNOULLI, or address of the stage that does what dropout of its input is instead; see noise.py
+NOISE = 24  # BERNOULLI, BATCHWISE, or address of the stage that does what dropout of its input is instead; see noise.py
 INPUT_NOISE, DEVIATIONS = 25, 26  # of the first layer: address of the stage that adds noise to X or 0; of its numbers
 SKIP = 27  # how many of the first layer's last units are a skip connection to the output, see skip.py
-N_LAYOUT = 28
+# Of a smaller network that a batch passes through, see thinning.py:
+THIN, SPREAD = 28, 29  # addresses of stages, the first of all layers, or 0
+INPUT_PLACES, INPUT_FACTORS, OUTPUT_PLACES, OUTPUT_FACTORS = 30, 31, 32, 33  # addresses of what they share
+WHOLE_PARAMS, WHOLE_LAYOUT, RATES, THINNED_PARAMS = 34, 35, 36, 37  # and of the two networks, in the first layer's row
+N_LAYOUT = 38
 
 NOWHERE = -1
 
@@ -42,8 +46,8 @@ DECAY = 10  # of the weights, in units of the learning rate
 SKIP_NORM, HIERARCHY = 11, 12  # LassoNet's lambda and M, first layer only
 N_PENALTIES = 13
 
-# dropout that is part of the kernels
-BERNOULLI = 0
+# dropout that is part of the kernels: with a mask for each row, or with that of row 0 for all
+BERNOULLI, BATCHWISE = 0, 1
 # activations that are part of the product
 IDENTITY, RELU = 0, 1
 # optimizers

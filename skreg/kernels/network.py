@@ -18,7 +18,7 @@ from .layout import (
     ACTIVITY_L2,
     ACTIVITY_VALUE,
     AUGMENT,
-    BERNOULLI,
+    BATCHWISE,
     CACHE_LINE,
     COEF,
     DELTA,
@@ -84,7 +84,7 @@ def _factor(noise, row_key, feature, rate, threshold, work):
     kind = work.dtype.type
     if rate == 0:
         return kind(1)
-    if noise != BERNOULLI:
+    if noise > BATCHWISE:
         return kind(call_function(noise, (row_key, feature, rate)))
     return kind(1.0 / (1.0 - rate)) if is_kept(row_key, feature, threshold) else kind(0)
 
@@ -101,6 +101,8 @@ def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate
 
     Those of row i are written to row i from place `start` on; its dropout is that of number + i step.
     """
+    if layout[0, NOISE] == BATCHWISE:
+        number, step = 0, 0
     n_outputs, stride, noise = layout[0, FAN_OUT], layout[0, OUTPUT_STRIDE], layout[0, NOISE]
     coefs, intercepts = layout[0, COEF], part(params, layout[0, INTERCEPT], n_outputs)
     threshold, zero, is_rectified = drop_threshold(rate), work.dtype.type(0), _is_rectified(0, layout)
@@ -127,10 +129,10 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, noise, work, start,
                      gradient):  # fmt: skip
     """Columns first:last of gradient += dropout(X[rows])' delta for CSR X."""
     threshold, zero = drop_threshold(rate), work.dtype.type(0)
-    width = last - first
+    width, each = last - first, 0 if noise == BATCHWISE else 1
     for i in range(len(rows)):
         source = part(work, start + i * stride + first, width)
-        row_key = combine(key, i)
+        row_key = combine(key, i * each)
         for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
             feature = indices[position]
             factor = _factor(noise, row_key, feature, rate, threshold, work)
@@ -146,7 +148,9 @@ def _sparse_gradient(data, indices, indptr, rows, key, rate, noise, work, start,
 def drop_rows(source, source_stride, target, target_stride, n_rows, width, key, number, step, is_backward, rate, noise,
               work):  # fmt: skip
     """Dropout of any kind, or what it does to gradients; that of row i has the number + i step."""
-    if noise == BERNOULLI:
+    if noise == BATCHWISE:
+        number, step = 0, 0
+    if noise <= BATCHWISE:
         for i in range(n_rows):
             scale_row_by_mask(part(work, source + i * source_stride, width),
                               part(work, target + i * target_stride, width), key, number + i * step, rate)  # fmt: skip
@@ -290,7 +294,7 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     is_relu, slope = layout[layer - 1, ACTIVATION] == RELU, layout[layer - 1, SLOPE]
     rate = penalties[layer, DROPOUT]
     noise = layout[layer, NOISE]
-    is_plain = noise == BERNOULLI
+    is_plain = noise <= BATCHWISE
     # What relu or its dropout has set to zero gets no gradient: the inputs tell, no mask is needed. Other noise may
     # change signs: then the outputs tell what relu has set to zero.
     gated_by = layout[layer, INPUT] if is_plain else layout[layer - 1, OUTPUT]

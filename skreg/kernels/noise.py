@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 
 from ._jit import helper
-from .layout import BERNOULLI
+from .layout import BATCHWISE, BERNOULLI
 from .normals import normal
 from .random import combine, drop_threshold, is_kept
 from .stages import Stage, array_at
@@ -86,9 +86,11 @@ STAGES = {
     "added": Stage("noise_added", _add, 7),
 }
 
+_MASKS = {"bernoulli": BERNOULLI, "batchwise": BATCHWISE}
+
 
 def dropout_code(kind, dtype, sparse_inputs=False):
-    """What stands in the layout for a kind of dropout: BERNOULLI, or the address of its stage."""
-    if kind == "bernoulli":
-        return BERNOULLI
+    """What stands in the layout for a kind of dropout: BERNOULLI, BATCHWISE, or the address of its stage."""
+    if kind in _MASKS:
+        return _MASKS[kind]
     return STAGES["factor" if sparse_inputs else kind].address(dtype)

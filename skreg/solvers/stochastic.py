@@ -14,6 +14,7 @@ from .._network import Workspace, aligned_empty, aligned_zeros, descent_scratch,
 from .._normalization import refresh_statistics
 from .._spare import borrow, give_back
 from .._team import Team
+from .._thinning import Thinning
 from .._warn import warn
 from ..exceptions import DivergenceError
 from ..kernels import layout as code
@@ -189,6 +190,7 @@ class _Epochs:
             spec, options.batch_size, params.dtype, dataset.is_sparse, team.size, descends=True,
             codes=self.mixture.codes,
         )  # fmt: skip
+        self.network = Thinning(spec, params, self.workspace.layout, dataset.is_sparse)
         self.subset = np.empty(0, np.int64) if dataset.rows is None else dataset.rows.astype(np.int64, copy=False)
         self.order = np.arange(dataset.n_samples) if dataset.rows is None else self.subset.copy()
         self.scratch = descent_scratch(
@@ -210,15 +212,17 @@ class _Epochs:
         from ..kernels.losses import loss_stage
 
         spec, options, state, workspace = self.spec, self.options, self.state, self.workspace
+        network = self.network
         learning_rates, terms = np.empty(n_epochs * self.n_steps), np.empty((n_epochs, 4))
         learning_rates[:] = learning_rate
         average_rates, n_averaged = self.averages.rates(n_epochs, self.n_steps)
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.mixture.weights, self.subset, self.order, options.shuffle, self.params,
-            state.moments, workspace.layout, spec.penalties, loss_stage(spec.loss, self.params.dtype),
-            spec.loss_numbers, options.optimizer, self.rates, learning_rates, self.clip, self.average_stage,
-            self.average, average_rates, options.batch_size, self.seed, state.n_epochs, state.n_steps, state.reach,
-            n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
+            network.params, state.moments, workspace.layout, network.layout, network.penalties,
+            loss_stage(spec.loss, self.params.dtype), spec.loss_numbers, options.optimizer, self.rates, learning_rates,
+            self.clip, self.average_stage, self.average, average_rates, options.batch_size, self.seed, state.n_epochs,
+            state.n_steps, state.reach, n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms,
+            workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
         state.n_averaged = int(n_averaged[n_done - 1])

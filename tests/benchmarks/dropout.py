@@ -1,4 +1,4 @@
-"""What dropout costs: the same fit with and without."""
+"""What dropout costs, or gains: the same fit with and without."""
 
 from ._variants import compare
 
@@ -6,8 +6,10 @@ TITLE = "Cost of dropout"
 VARIANTS = {
     "without": {},
     "hidden units 0.5": {"dropout": 0.5},
+    "hidden units 0.5, batchwise": {"dropout": 0.5, "dropout_kind": "batchwise"},
     "inputs 0.2": {"input_dropout": 0.2},
     "both": {"dropout": 0.5, "input_dropout": 0.2},
+    "both, batchwise": {"dropout": 0.5, "input_dropout": 0.2, "dropout_kind": "batchwise"},
 }
 
 
