@@ -154,33 +154,53 @@ def _codes_of_input_noise(deviations):
 
 
 def _stages(spec, dtype, descends, sparse, forward_only, draws):
-    """For each layer ((column of the layout, address of the stage that it names), ...)."""
+    """For each layer ((column of the layout, address of the stage that it names), ...).
+
+    The modules of what a network does not have are not loaded.
+    """
     from .kernels.activations import activation_code
-    from .kernels.activity import activity_stages
-    from .kernels.noise import dropout_code
-    from .kernels.normalization import normalization_stages
-    from .kernels.projections import projection_code
-    from .kernels.proximal import prox_code
 
     layers = [[] for _ in range(spec.n_layers)]
-    for layer, name, is_penalised in zip(layers, spec.activations, has_activity(spec), strict=False):
+    for layer, name in zip(layers, spec.activations, strict=False):
         layer.append((code.ACTIVATION, activation_code(name, dtype)))
-        if is_penalised:
-            layer += zip((code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT), activity_stages(dtype), strict=True)
+    if sparse:
+        from .kernels.csr import csr_codes
+
+        layers[0] += csr_codes(dtype, backward=not forward_only)
+    for number in np.flatnonzero(has_activity(spec)):
+        from .kernels.activity import activity_stages
+
+        columns = code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT
+        layers[number] += zip(columns, activity_stages(dtype), strict=True)
     for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
+        from .kernels.noise import dropout_code
+
         # All rows of a draw have one mask, but that of the draw.
         kind = "bernoulli" if draws and spec.dropout_kind == "batchwise" else spec.dropout_kind
         kind = dropout_code(kind, dtype, sparse_inputs=sparse and number == 0)
         layers[number].append((code.NOISE, kind))
     if descends:
         for layer, prox, projection in zip(layers, spec.proxes, spec.projections, strict=True):
-            layer.append((code.PROX, prox_code(prox, dtype)))
-            layer.append((code.PROJECTION, projection_code(projection, dtype)))
+            layer += _descent_stages(prox, projection, dtype)
     if spec.normalization is not None:
+        from .kernels.normalization import normalization_stages
+
         addresses = normalization_stages(spec.normalization, descends, forward_only, dtype)
         for layer in layers[:-1]:
             layer += zip((code.NORMALIZE, code.DENORMALIZE), addresses, strict=True)
     return tuple(map(tuple, layers))
+
+
+def _descent_stages(prox, projection, dtype):
+    """What a layer needs after each step, by the names of its stages or None."""
+    if prox is not None:
+        from .kernels.proximal import STAGES
+
+        yield code.PROX, STAGES[prox].address(dtype)
+    if projection is not None:
+        from .kernels.projections import STAGES
+
+        yield code.PROJECTION, STAGES[projection].address(dtype)
 
 
 @lru_cache(maxsize=256)

@@ -111,6 +111,7 @@ def stages():
         augmentation,
         averaging,
         clipping,
+        csr,
         links,
         losses,
         noise,
@@ -120,7 +121,7 @@ def stages():
         thinning,
     )
 
-    steps = proximal, projections, clipping, averaging, augmentation, noise, thinning
+    steps = csr, proximal, projections, clipping, averaging, augmentation, noise, thinning
     modules = activations, activity, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 

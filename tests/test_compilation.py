@@ -122,6 +122,31 @@ def test_nothing_is_compiled_for_another_network_or_other_data(dtype):
     assert any(np.dtype(dtype).name in str(signature[0]) for signature in entry.train_epochs.signatures)
 
 
+FIT = """
+import sys, warnings
+import numpy as np
+from scipy import sparse
+from skreg import MLPRegressor
+
+warnings.simplefilter("ignore")
+X = np.eye(4, dtype=np.float32)
+MLPRegressor((2,), max_iter=1).fit(X if sys.argv[1] == "dense" else sparse.csr_array(X), X[:, 0])
+print(*{name.split(".")[2] for name in sys.modules if name.startswith("skreg.kernels.")})
+from skreg import _warmup
+print(*{name for name, _ in _warmup.ready_kernels()})
+"""
+OF_SOME_NETWORKS = {"activity", "augmentation", "averaging", "draws", "links", "noise", "projections", "proximal"}
+
+
+@pytest.mark.parametrize("kind, stages", [("dense", set()), ("csr", {"sparse_sums", "sparse_gradient"})])
+def test_a_fit_loads_and_compiles_what_it_needs_and_no_more(kind, stages):
+    root = Path(skreg.__file__).parents[1]
+    process = subprocess.run([sys.executable, "-c", FIT, kind], cwd=root, capture_output=True, text=True, timeout=300)
+    modules, ready = map(str.split, process.stdout.splitlines())
+    assert set(modules).isdisjoint(OF_SOME_NETWORKS), process.stderr
+    assert set(ready) == {"train_epochs", "losses_squared_error"} | stages
+
+
 # From process to process ---------------------------------------------------------------------------------------------
 
 RUN = """
@@ -304,6 +329,64 @@ def test_a_kernel_is_compiled_once_and_loaded_ever_after(load):
     assert use(load()) == (0, 1)
     assert {path.suffix for path in load.cache.glob("one_line.kernel*")} == {".nbi", ".nbc"}
     assert use(load()) == use(load()) == (1, 0)
+
+
+def test_numba_knows_helpers_only_where_it_compiles_what_calls_them(load):
+    for is_compiled in (True, False):
+        kernel = load()
+        helper = kernel.py_func.__globals__["twice"]
+        assert "dispatcher" not in vars(helper)
+        assert use(kernel) == (int(not is_compiled), int(is_compiled))
+        assert ("dispatcher" in vars(helper)) == is_compiled
+
+
+def test_python_cannot_call_a_helper(load):
+    """It has no machine code of its own; numba's object would end the process."""
+    with pytest.raises(TypeError, match="not callable"):
+        load().py_func.__globals__["twice"](20.5)
+
+
+FLAVOURS = """
+from skreg.kernels._jit import entry, helper, uniform
+
+
+@helper
+def sum_in_any_order(x):
+    total = 0.0
+    for i in range(len(x)):
+        total += min(x[i], 1e300)
+    return total
+
+
+@uniform
+def sum_in_order(x):
+    total = 0.0
+    for i in range(len(x)):
+        total += min(x[i], 1e300)
+    return total
+
+
+@entry
+def kernel(x):
+    return sum_in_any_order(x), sum_in_order(x)
+"""
+
+
+def test_what_is_known_of_types_is_kept_apart_by_the_options_of_functions(tmp_path):
+    """Only where its options allow that LLVM sums in another order."""
+    path = tmp_path / "flavours.py"
+    path.write_text(FLAVOURS)
+    spec = importlib.util.spec_from_file_location("flavours", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    x = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.random.default_rng(1).integers(-8, 8, 1000)
+    in_order = 0.0
+    for number in x.tolist():
+        in_order += number
+    any_order, ordered = module.kernel(x)
+    assert ordered == in_order
+    assert any_order == pytest.approx(in_order, rel=1e-9)
+    assert any_order != in_order, "the test does not see what the options do"
 
 
 def test_helpers_have_no_cache_of_their_own(load):

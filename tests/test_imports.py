@@ -31,6 +31,26 @@ def test_an_import_loads_neither_numba_nor_anything_optional():
     assert set(run(code).split()).isdisjoint({"numba", *OPTIONAL})
 
 
+COVERAGE = """
+import os, sys
+from skreg.kernels._collector import load_kernels
+
+{before}
+load_kernels()
+from numba.core import lowering
+from numba.misc import coverage_support
+print(lowering.get_registered_loc_notify is coverage_support.get_registered_loc_notify)
+"""
+
+
+@pytest.mark.parametrize("before, is_told", [
+    ("", False), ("os.environ['NUMBA_JIT_COVERAGE'] = '1'", True), ("import numba", True),
+])  # fmt: skip
+def test_numba_tells_coverage_of_lines_only_where_someone_may_want_to_know(before, is_told):
+    """It would load the package coverage for that; whoever imports numba's module for it gets it all the same."""
+    assert run(COVERAGE.format(before=before)).strip() == str(is_told)
+
+
 def test_predicting_and_printing_need_no_numba_until_they_must():
     code = "import sys, skreg; print(repr(skreg.MLPRegressor(alpha=1.0)), 'numba' in sys.modules)"
     assert run(code).strip() == "MLPRegressor(alpha=1.0) False"

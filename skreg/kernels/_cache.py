@@ -1,7 +1,8 @@
 """numba's cache on disk, made forgiving, and quick to load from.
 
 A new process would spend a tenth of a second on what finished machine code does not need: all that the
-compiler knows, the LLVM code of the kernel (for callers that would inline it; there are none), and the
+compiler knows, the LLVM code of the kernel (for callers that would inline it; there are none), the
+environments of helpers that use no Python objects, with the modules that they come from, and the
 compilation of numba's own reference counting, of which a kernel holds a copy where it needs one.
 """
 
@@ -59,9 +60,10 @@ class _LeanResults(CompileResultCacheImpl):
 
     def reduce(self, cres):
         library = cres.library
-        (name, kind, (machine_code, _)), *rest = super().reduce(cres)
+        (name, kind, (machine_code, _)), *rest, annotation, reload, environments = super().reduce(cres)
         lean = name, kind, (machine_code, _names_only(library._get_module_for_linking()))
-        return _needs_runtime(library._final_module), (lean, *rest)
+        needed = tuple(environment for environment in environments if environment.consts)
+        return _needs_runtime(library._final_module), (lean, *rest, "", reload, needed)
 
     def rebuild(self, target_context, payload):
         needs_runtime, reduced = payload

@@ -1,16 +1,20 @@
 """Imports and loads without the garbage collector in between.
 
 numba makes some hundred thousand objects when it is imported and drops none; the collector looks through
-all of them again and again, which is half of the time of the import.
+all of them again and again, which is half of the time of the import. A tenth more goes where the package
+coverage is installed: numba loads it to tell it of lines that it compiles, if NUMBA_JIT_COVERAGE says so.
 """
 
 import gc
+import os
 import sys
 import threading
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 
 _ENTRY = "skreg.kernels.entry"
+_COVERAGE = "numba.misc.coverage_support"
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -35,8 +39,23 @@ def collector_paused():
                 gc.enable()
 
 
+@contextmanager
+def _without_coverage():
+    """Context in which numba, if it is imported now, has nobody to tell of lines."""
+    if "coverage" in sys.modules or "numba" in sys.modules or "NUMBA_JIT_COVERAGE" in os.environ:
+        yield
+        return
+    nobody = ModuleType(_COVERAGE)
+    nobody.get_registered_loc_notify = list
+    sys.modules[_COVERAGE] = nobody
+    try:
+        yield
+    finally:
+        del sys.modules[_COVERAGE]
+
+
 def load_kernels():
     """Import the kernels, and numba with them, unless that has been done."""
     if _ENTRY not in sys.modules:
-        with collector_paused():
+        with collector_paused(), _without_coverage():
             import_module(_ENTRY)

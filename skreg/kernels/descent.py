@@ -21,6 +21,7 @@ from numba import int64 as INDEX
 
 from ._jit import helper, outlined
 from .clipping import clip_factor
+from .csr import gradient_of_sparse_weights
 from .layout import (
     CLIP_NORM,
     COEF,
@@ -49,7 +50,7 @@ from .layout import (
     SPREAD,
 )
 from .matmul import HEIGHT, ROWS, SET
-from .network import gradient_of_intercepts, gradient_of_sparse_weights, gradient_of_weights
+from .network import gradient_of_intercepts, gradient_of_weights
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
@@ -67,8 +68,7 @@ def _move(optimizer, rates, step, reach, fraction, factor, l1, l2, params, state
     """Update `count` parameters from place `at` on; their gradient, to be multiplied by `factor`, lies at `start`."""
     piece = part(gradient, start, count)
     if factor != 1:
-        for i in range(count):
-            piece[i] *= factor
+        scale(piece, factor)
     update(optimizer, rates, step, reach, fraction, l1, l2, part(params, at, count), piece, part(state, at, count),
            part(state, len(params) + at, count))  # fmt: skip
 

@@ -7,8 +7,9 @@ the rows beside it, nor on how rows and draws are put into blocks. Each member h
 import math
 
 from ._jit import entry, helper
+from .csr import sparse_sums
 from .layout import DROPOUT, FAN_IN, INPUT, INPUT_STRIDE, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
-from .network import activate, drop_rows, gather, multiply, sparse_sums, write_predictions
+from .network import activate, drop_rows, gather, is_rectified, multiply, write_predictions
 from .normalization import normalize
 from .random import dropout_key
 from .stages import NO_ADDRESS
@@ -31,7 +32,7 @@ def _first_layer(x, x_row, x_col, data, indices, indptr, rows, draw, copy, param
     n_rows, begin = len(rows), copy * len(rows)
     if len(indptr) > 0:
         sparse_sums(data, indices, indptr, rows, 0, n_rows, key, draw, 0, rate, params, layout, work,
-                    layout[0, OUTPUT] + begin * layout[0, OUTPUT_STRIDE])  # fmt: skip
+                    layout[0, OUTPUT] + begin * layout[0, OUTPUT_STRIDE], is_rectified(0, layout))  # fmt: skip
     else:
         stride, width = layout[0, INPUT_STRIDE], layout[0, FAN_IN]
         place = layout[0, INPUT] + begin * stride

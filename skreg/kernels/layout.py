@@ -34,7 +34,8 @@ SKIP = 27  # how many of the first layer's last units are a skip connection to t
 THIN, SPREAD = 28, 29  # addresses of stages, the first of all layers, or 0
 INPUT_PLACES, INPUT_FACTORS, OUTPUT_PLACES, OUTPUT_FACTORS = 30, 31, 32, 33  # addresses of what they share
 WHOLE_PARAMS, WHOLE_LAYOUT, RATES, THINNED_PARAMS = 34, 35, 36, 37  # and of the two networks, in the first layer's row
-N_LAYOUT = 38
+SPARSE_SUMS, SPARSE_GRADIENT = 38, 39  # of the first layer: addresses of its stages for CSR X, or 0
+N_LAYOUT = 40
 
 NOWHERE = -1
 

@@ -307,13 +307,12 @@ def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start,
 
 
 @helper
-def _product_without_depth(b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor):
+def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor):
     """The epilogue of a sum of nothing."""
-    for i in range(m):
-        for j in range(n):
-            at = i * c_row + j
-            _finish(c.dtype.type(0), c, c_start + at, add, b, intercept + j if intercept >= 0 else intercept,
-                    rectified, gate + at if gate >= 0 else gate, factor)  # fmt: skip
+    for j in range(n):
+        _product_one_column(a, 0, 0, 0, b, 0, 0, c, c_start + j, c_row, m, 0, add,
+                            intercept + j if intercept >= 0 else intercept, rectified, gate + j if gate >= 0 else gate,
+                            factor)  # fmt: skip
 
 
 @helper
@@ -361,7 +360,7 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
       rest to zero, unless `gate` is NONE.
     """
     if depth == 0:
-        _product_without_depth(b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
+        _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
     if n == 1:
         _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, add,

@@ -1,16 +1,16 @@
 """Forward and backward pass of a network over one batch, in a flat workspace.
 
 `layout` and `penalties` are described in layout.py. X reaches the first layer either dense, as a flat
-array with two strides, of which the batch's rows are copied to the workspace, or as CSR, which is
-multiplied where it lies. `begin` and `end` are the part of the batch's rows that a member of the team
-takes all the way to the delta of the first layer; the gradients then sum over all rows, each member's
-share of them, and are either added up (`add_gradients`) or followed at once (descent.py).
+array with two strides, of which the batch's rows are copied to the workspace, or as CSR (csr.py). `begin`
+and `end` are the part of the batch's rows that a member of the team takes all the way to the delta of the
+first layer; the gradients then sum over all rows, each member's share of them, and are either added up
+(`add_gradients`) or followed at once (descent.py).
 """
 
 import numpy as np
 
 from ._jit import helper, outlined
-from .activations import rectify
+from .csr import gradient_of_sparse_weights, sparse_sums
 from .layout import (
     ACTIVATION,
     ACTIVITY_GRADIENT,
@@ -48,12 +48,12 @@ from .masks import scale_row_by_mask
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product
 from .normalization import denormalize, normalize
 from .packing import copy_row
-from .random import augment_key, combine, drop_threshold, dropout_key, input_noise_key, is_kept
+from .random import augment_key, dropout_key, input_noise_key
 from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .skip import activate_beside_skip, add_skip, delta_of_skip
-from .stages import NO_ADDRESS, address_of, address_or_none, call_function, call_stage
+from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
 from .team import share
-from .views import part, set_zero
+from .views import part
 
 _ROWS_AHEAD = 8
 
@@ -79,69 +79,9 @@ def gather(x, x_row, x_col, rows, begin, end, work, start, stride, n_features):
 
 
 @helper
-def _factor(noise, row_key, feature, rate, threshold, work):
-    """What dropout multiplies an element of CSR X by."""
-    kind = work.dtype.type
-    if rate == 0:
-        return kind(1)
-    if noise > BATCHWISE:
-        return kind(call_function(noise, (row_key, feature, rate)))
-    return kind(1.0 / (1.0 - rate)) if is_kept(row_key, feature, threshold) else kind(0)
-
-
-@helper
-def _is_rectified(layer, layout):
+def is_rectified(layer, layout):
     """Whether relu is part of a layer's sums: nothing comes between, and it is of all units."""
     return layout[layer, ACTIVATION] == RELU and layout[layer, NORMALIZE] == NO_ADDRESS and layout[layer, SKIP] == 0
-
-
-@outlined
-def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate, params, layout, work, start):
-    """Sums of the first layer, or their positive parts before relu, for rows begin:end of CSR X.
-
-    Those of row i are written to row i from place `start` on; its dropout is that of number + i step.
-    """
-    if layout[0, NOISE] == BATCHWISE:
-        number, step = 0, 0
-    n_outputs, stride, noise = layout[0, FAN_OUT], layout[0, OUTPUT_STRIDE], layout[0, NOISE]
-    coefs, intercepts = layout[0, COEF], part(params, layout[0, INTERCEPT], n_outputs)
-    threshold, zero, is_rectified = drop_threshold(rate), work.dtype.type(0), _is_rectified(0, layout)
-    for i in range(begin, end):
-        to = part(work, start + i * stride, n_outputs)
-        for j in range(n_outputs):
-            to[j] = intercepts[j]
-        row_key = combine(key, number + i * step)
-        for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            feature = indices[position]
-            factor = _factor(noise, row_key, feature, rate, threshold, work)
-            if factor == zero:
-                continue
-            value = data[position] * factor
-            weights = part(params, coefs + feature * n_outputs, n_outputs)
-            for j in range(n_outputs):
-                to[j] += value * weights[j]
-        if is_rectified:
-            rectify(to)
-
-
-@outlined
-def _sparse_gradient(data, indices, indptr, rows, key, rate, noise, work, start, stride, n_outputs, first, last,
-                     gradient):  # fmt: skip
-    """Columns first:last of gradient += dropout(X[rows])' delta for CSR X."""
-    threshold, zero = drop_threshold(rate), work.dtype.type(0)
-    width, each = last - first, 0 if noise == BATCHWISE else 1
-    for i in range(len(rows)):
-        source = part(work, start + i * stride + first, width)
-        row_key = combine(key, i * each)
-        for position in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            feature = indices[position]
-            factor = _factor(noise, row_key, feature, rate, threshold, work)
-            if factor == zero:
-                continue
-            value = data[position] * factor
-            to = part(gradient, feature * n_outputs + first, width)
-            for j in range(width):
-                to[j] += value * source[j]
 
 
 @outlined
@@ -167,7 +107,7 @@ def multiply(layer, begin, end, params, layout, work, panel):
     product(work, layout[layer, INPUT] + begin * source_stride, source_stride, NEXT, params, layout[layer, COEF],
             layout[layer, FAN_OUT], NEXT, work, layout[layer, OUTPUT] + begin * stride, stride, end - begin,
             layout[layer, FAN_IN], layout[layer, FAN_OUT], panel, SET, layout[layer, INTERCEPT],
-            _is_rectified(layer, layout), NONE, work.dtype.type(1))  # fmt: skip
+            is_rectified(layer, layout), NONE, work.dtype.type(1))  # fmt: skip
 
 
 @helper
@@ -195,7 +135,7 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         rate, key = penalties[layer, DROPOUT], dropout_key(seed, step, layer)
         if layer == 0 and len(indptr) > 0:
             sparse_sums(data, indices, indptr, rows, begin, end, key, 0, 1, rate, params, layout, work,
-                        layout[0, OUTPUT])  # fmt: skip
+                        layout[0, OUTPUT], is_rectified(0, layout))  # fmt: skip
         else:
             before, source, stride = layout[layer, INPUT], layout[layer, INPUT], layout[layer, INPUT_STRIDE]
             fan_in = layout[layer, FAN_IN]
@@ -353,20 +293,6 @@ def gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient
     product(work, layout[layer, INPUT] + begin, NEXT, layout[layer, INPUT_STRIDE], work, layout[layer, DELTA],
             layout[layer, OUTPUT_STRIDE], NEXT, gradient, start, fan_out, end - begin, n_rows, fan_out, panel, add,
             NONE, UNBOUNDED, NONE, work.dtype.type(1))  # fmt: skip
-
-
-@helper
-def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, work, gradient, start, add, member,
-                               n_members):  # fmt: skip
-    """A member's columns of the first layer's weights for CSR X: their gradient is set or added at `start`."""
-    fan_in, fan_out = layout[0, FAN_IN], layout[0, FAN_OUT]
-    first, last = share(fan_out, 1, member, n_members)
-    to = part(gradient, start, fan_in * fan_out)
-    if not add:
-        for feature in range(fan_in):
-            set_zero(part(to, feature * fan_out + first, last - first))
-    _sparse_gradient(data, indices, indptr, rows, key, rate, layout[0, NOISE], work, layout[0, DELTA],
-                     layout[0, OUTPUT_STRIDE], fan_out, first, last, to)  # fmt: skip
 
 
 @helper

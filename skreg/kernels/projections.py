@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .layout import COEF, FAN_IN, FAN_OUT, MAX_NORM, N_LAYOUT, N_PENALTIES
-from .stages import Stage, address_of_stage, array_at
+from .stages import Stage, array_at
 
 NUMBER = None  # what a stage makes of the template
 
@@ -42,8 +42,3 @@ def _limit_columns(params, layout, penalties, first, last, scratch):
 
 
 STAGES = {"columns": Stage("limit_columns", _limit_columns, 6)}
-
-
-def projection_code(name, dtype):
-    """What stands in the layout for a projection: the address of its stage, or NO_ADDRESS for None."""
-    return address_of_stage(STAGES, name, dtype)

@@ -24,7 +24,7 @@ from .adam import step_lengths
 from .hierarchy import HIERARCHICAL
 from .layout import ADAM, COEF, COEF_GROUP, FAN_OUT, N_LAYOUT, N_PENALTIES, POSITIVE
 from .penalties import soft_threshold
-from .stages import Stage, address_of_stage, array_at
+from .stages import Stage, array_at
 from .views import part
 
 NUMBER = None  # what a stage makes of the template
@@ -179,8 +179,3 @@ def _finish_rows(params, second, layout, penalties, begin, end, scratch, optimiz
 
 
 STAGES = {"rows": Stage("proximal_rows", _finish_rows, 8, 3), "hierarchical": HIERARCHICAL}
-
-
-def prox_code(name, dtype):
-    """What stands in the layout for a proximal stage: its address, or NO_ADDRESS for None."""
-    return address_of_stage(STAGES, name, dtype)

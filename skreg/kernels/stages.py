@@ -45,7 +45,7 @@ def array_at(context, address, count, number):
     def emit(ctx, builder, signature, args):
         array = ctx.make_array(signature.return_type)(ctx, builder)
         data_type = ctx.get_data_type(number.dtype)
-        itemsize = ctx.get_constant(types.intp, ctx.get_abi_sizeof(data_type))
+        itemsize = ctx.get_constant(types.intp, number.dtype.bitwidth // 8)
         ctx.populate_array(
             array,
             data=builder.inttoptr(args[0], data_type.as_pointer()),

@@ -20,7 +20,7 @@ def _emit_view(ctx, builder, signature, array, start, count):
     kind = signature.args[0]
     source = ctx.make_array(kind)(ctx, builder, array)
     view = ctx.make_array(signature.return_type)(ctx, builder)
-    itemsize = ctx.get_constant(types.intp, ctx.get_abi_sizeof(ctx.get_data_type(kind.dtype)))
+    itemsize = ctx.get_constant(types.intp, kind.dtype.bitwidth // 8)
     ctx.populate_array(
         view,
         data=builder.gep(source.data, [start]),

@@ -171,7 +171,7 @@ class _Epochs:
     """Runs compiled epochs on one dataset with one workspace."""
 
     def __init__(self, spec, options, dataset, params, state, seed, team, averages):
-        from ..kernels import averaging, clipping
+        from ..kernels import clipping
         from ..kernels.stages import NO_ADDRESS
 
         self.team = team
@@ -181,6 +181,8 @@ class _Epochs:
         if options.clip_norm is not None:
             self.clip = clipping.STAGES["clip"].address(params.dtype)
         if options.averaging is not None:
+            from ..kernels import averaging
+
             self.average_stage = averaging.STAGES["average"].address(params.dtype)
         self.spec, self.options, self.dataset = spec, options, dataset
         self.params, self.state, self.seed = params, state, seed

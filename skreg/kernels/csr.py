@@ -1,0 +1,144 @@
+"""The first layer's products where X is CSR: multiplied where it lies, never made dense.
+
+Both are stages, so that who has no sparse X does not wait until they are compiled. They skip what dropout
+sets to zero; its noise is that of the places in X, as in dense rows.
+"""
+
+import numpy as np
+from numba import int32
+from numba import int64 as INDEX
+
+from ._jit import helper
+from .activations import rectify
+from .layout import (
+    BATCHWISE,
+    COEF,
+    DELTA,
+    FAN_IN,
+    FAN_OUT,
+    INTERCEPT,
+    NOISE,
+    OUTPUT_STRIDE,
+    SPARSE_GRADIENT,
+    SPARSE_SUMS,
+)
+from .random import combine, drop_threshold, is_kept
+from .stages import Stage, address_of, array_at, call_function, call_stage
+from .team import share
+from .views import part, set_zero
+
+NUMBER = None  # what a stage makes of a template
+
+
+@helper
+def _factor(noise, row_key, feature, rate, threshold, values):
+    """What dropout multiplies an element of X by."""
+    kind = values.dtype.type
+    if rate == 0:
+        return kind(1)
+    if noise > BATCHWISE:
+        return kind(call_function(noise, (row_key, feature, rate)))
+    return kind(1.0 / (1.0 - rate)) if is_kept(row_key, feature, threshold) else kind(0)
+
+
+@helper
+def _column(indices, index_size, position):
+    """The column of the element at a position; scipy's indices have 4 or 8 bytes."""
+    if index_size == 4:
+        return INDEX(array_at(indices + 4 * position, 1, int32)[0])
+    return array_at(indices + 8 * position, 1, INDEX)[0]
+
+
+def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, params, coefs, intercepts, noise, sums,
+          stride, width, rectified, rate):  # fmt: skip
+    """Sums of the first layer, or their positive parts if `rectified`, of some rows of X.
+
+    `data`, `indices`, `indptr`, `rows`, `params` and `sums` are addresses, the last of the first of these rows,
+    with `stride` numbers between rows. The dropout of row i is that of number + i step.
+    """
+    chosen, biases = array_at(rows, n_rows, INDEX), part(array_at(params, 0, NUMBER), intercepts, width)
+    all_weights, all_sums, values = array_at(params, 0, NUMBER), array_at(sums, 0, NUMBER), array_at(data, 0, NUMBER)
+    ends = array_at(indptr, 0, INDEX)
+    threshold, zero = drop_threshold(rate), NUMBER(0)
+    for i in range(n_rows):
+        to = part(all_sums, i * stride, width)
+        for j in range(width):
+            to[j] = biases[j]
+        row_key = combine(np.uint64(key), number + i * step)
+        for position in range(ends[chosen[i]], ends[chosen[i] + 1]):
+            feature = _column(indices, index_size, position)
+            factor = _factor(noise, row_key, feature, rate, threshold, values)
+            if factor == zero:
+                continue
+            value = values[position] * factor
+            weights = part(all_weights, coefs + feature * width, width)
+            for j in range(width):
+                to[j] += value * weights[j]
+        if rectified:
+            rectify(to)
+
+
+def _gradient(data, indices, index_size, indptr, rows, n_rows, key, noise, delta, stride, n_features, n_outputs, first,
+              last, gradient, add, rate):  # fmt: skip
+    """Columns first:last of gradient = or += dropout(X[rows])' delta.
+
+    `data`, `indices`, `indptr`, `rows`, `delta` and `gradient` are addresses; `delta` has `stride` numbers between
+    rows.
+    """
+    chosen, ends = array_at(rows, n_rows, INDEX), array_at(indptr, 0, INDEX)
+    deltas, values, gradients = array_at(delta, 0, NUMBER), array_at(data, 0, NUMBER), array_at(gradient, 0, NUMBER)
+    threshold, zero = drop_threshold(rate), NUMBER(0)
+    width, each = last - first, 0 if noise == BATCHWISE else 1
+    if not add:
+        for feature in range(n_features):
+            set_zero(part(gradients, feature * n_outputs + first, width))
+    for i in range(n_rows):
+        source = part(deltas, i * stride + first, width)
+        row_key = combine(np.uint64(key), i * each)
+        for position in range(ends[chosen[i]], ends[chosen[i] + 1]):
+            feature = _column(indices, index_size, position)
+            factor = _factor(noise, row_key, feature, rate, threshold, values)
+            if factor == zero:
+                continue
+            value = values[position] * factor
+            to = part(gradients, feature * n_outputs + first, width)
+            for j in range(width):
+                to[j] += value * source[j]
+
+
+STAGES = {"sums": Stage("sparse_sums", _sums, 17, 1), "gradient": Stage("sparse_gradient", _gradient, 16, 1)}
+
+
+def csr_codes(dtype, backward):
+    """((column of the layout, address of its stage), ...) for the first layer."""
+    codes = ((SPARSE_SUMS, STAGES["sums"].address(dtype)),)
+    return (*codes, (SPARSE_GRADIENT, STAGES["gradient"].address(dtype))) if backward else codes
+
+
+@helper
+def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate, params, layout, work, start,
+                rectified):  # fmt: skip
+    """Sums of the first layer, or their positive parts if `rectified`, for rows begin:end of CSR X.
+
+    Those of row i are written to row i from place `start` on; its dropout is that of number + i step.
+    """
+    stride = layout[0, OUTPUT_STRIDE]
+    if layout[0, NOISE] == BATCHWISE:
+        number, step = 0, 0
+    call_stage(layout[0, SPARSE_SUMS], (
+        address_of(data, 0), address_of(indices, 0), indices.itemsize, address_of(indptr, 0), address_of(rows, begin),
+        end - begin, key, number + begin * step, step, address_of(params, 0), layout[0, COEF], layout[0, INTERCEPT],
+        layout[0, NOISE], address_of(work, start + begin * stride), stride, layout[0, FAN_OUT], rectified, rate,
+    ))  # fmt: skip
+
+
+@helper
+def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, work, gradient, start, add, member,
+                               n_members):  # fmt: skip
+    """A member's columns of the first layer's weights for CSR X: their gradient is set or added at `start`."""
+    first, last = share(layout[0, FAN_OUT], 1, member, n_members)
+    call_stage(layout[0, SPARSE_GRADIENT], (
+        address_of(data, 0), address_of(indices, 0), indices.itemsize, address_of(indptr, 0), address_of(rows, 0),
+        len(rows), key, layout[0, NOISE], address_of(work, layout[0, DELTA]), layout[0, OUTPUT_STRIDE],
+        layout[0, FAN_IN], layout[0, FAN_OUT], first, last, address_of(gradient, start), add, rate,
+    ))  # fmt: skip
