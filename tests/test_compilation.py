@@ -209,6 +209,25 @@ def copy_of(warm, tmp_path):
     return Path(shutil.copytree(warm, tmp_path / "copy"))
 
 
+NAMES = """
+from numba.core.registry import cpu_target
+from skreg import MLPRegressor
+from skreg.kernels.matmul import ROWS, VECTORS
+from skreg.kernels.simd import VECTOR_BYTES
+
+MLPRegressor((4,), max_iter=1, tol=1).fit([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0])
+tile = f"skreg_tile_{ROWS}x{VECTORS}x{VECTOR_BYTES // 8}_f64"
+engine = cpu_target.target_context.codegen()._engine
+print(*[engine.get_function_address(name) > 0 for name in (tile, f"internal.{tile}")])
+"""
+
+
+def test_functions_within_a_kernel_are_not_taken_for_others_of_their_name(warm):
+    """LLVM may have changed what they take."""
+    process = subprocess.run([sys.executable, "-W", "ignore", "-c", NAMES], cwd=warm[0], capture_output=True, text=True)
+    assert process.stdout.split() == ["False", "True"], process.stderr
+
+
 def test_a_second_process_compiles_nothing(warm):
     root, before = warm
     assert run(root, *before) == [list(before.values()), 3, 0]

@@ -121,6 +121,8 @@ class _EntryLibrary(JITCodeLibrary):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
                 function.linkage = "internal"
+                # The linker of numba's functions finds internal ones too, by name, and LLVM may change what they take.
+                function.name = f"internal.{function.name}"
         # numba's first round is to count references to arrays less often; there is nothing to count.
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)
