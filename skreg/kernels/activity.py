@@ -1,111 +1,138 @@
 """The penalty on the outputs of hidden units, l1 |a|_1 + l2 / 2 |a|_2^2 for each row: value and gradient.
 
-Both are stages. They read and write each row once, in vectors, and the sums over the lanes are those of
-ROWS rows at a time (dots.py): a thin network has little else to do.
+Both take one pass over the units, in vectors. Nobody needs the value of a single row, so that lanes are summed but
+once for ROWS rows. A relu layer before a single output has little else to do than to read its activations and to
+write their gradients, an outer product: there the penalty is part of that (see outer.py), and costs next to nothing.
 """
 
-from numba import float64, int64, types
+from numba import types
 from numba.extending import intrinsic
 
 from .dots import ROWS, emit_lane_sums
-from .simd import INT32, Vectors, element, emit_sums, ir, lanes_of
-from .stages import Stage, array_at, row_weight
+from .simd import INT32, Vectors, emit_sums, ir
+from .stages import NO_ADDRESS, Stage, array_at
 
-NUMBER = None  # what a stage makes of a template
+NUMBER = None  # what a stage makes of the template
+
+_MEASURE, _ADD, _OUTER = range(3)  # what becomes of the deltas: nothing, they are added to, they are made
 
 
-def _make_add_rows(squared):
-    """Intrinsic: the sums of |v|, or of v^2, of `rows` <= ROWS rows of `width` > 0 numbers, times `strength`."""
+def _emit_weight(vec, weights, rows, i):
+    """The weight of row i, 1 without weights."""
+    builder = vec.builder
+
+    def at(address, kind, place):
+        return builder.gep(builder.inttoptr(address, kind.as_pointer()), [place])
+
+    is_weighted = builder.icmp_signed("!=", weights, ir.Constant(weights.type, NO_ADDRESS))
+    row = builder.load(at(rows, ir.IntType(64), i))
+    # Where there are no weights, the row's number is read as one, and forgotten.
+    place = builder.select(is_weighted, at(weights, vec.element, row), at(rows, vec.element, i))
+    return builder.select(is_weighted, builder.load(place), vec.scalar(1))
+
+
+def _emit_terms(vec, effect, a, mask, slope, delta, coef, l1, half_l2, total):
+    """Of one vector of activations: their value is added to `total`, the gradient goes to the deltas."""
+    builder = vec.builder
+    is_positive = builder.fcmp_ordered(">", a, vec.zero)
+    if effect == _OUTER:  # relu's: what is not positive is zero, whose gradient is
+        sign = l1
+    else:
+        negative = builder.select(builder.fcmp_ordered("<", a, vec.zero), builder.fneg(l1), vec.zero)
+        sign = builder.select(is_positive, l1, negative)
+    half = vec.fma(half_l2, a, sign)
+    if effect != _MEASURE:
+        pull = vec.fma(half_l2, a, half)
+        if effect == _OUTER:
+            pull = vec.fma(slope, vec.load(coef, mask), pull)
+            vec.store(builder.select(is_positive, pull, vec.zero), delta, mask)
+        else:
+            vec.store(builder.fadd(vec.load(delta, mask), pull), delta, mask)
+    return vec.fma(a, half, total)
+
+
+def _make_sum(effect):
+    """Intrinsic: the weighted sum of l1 |a| + half_l2 a^2 over some rows, n_rows > 0 and width > 0."""
 
     @intrinsic
-    def add_rows(context, values, start, stride, width, rows, strength, totals, at):
-        """totals[at + i] += strength * sum of row i; rows are `stride` numbers apart."""
+    def weighted_sum(
+        context, number, values, stride, n_rows, width, weights, rows, delta, above, above_stride, coefs, l1, half_l2
+    ):  # fmt: skip
+        """Addresses and bytes between rows, as for the stages below, and two numbers.
+
+        What the effect is needs: addresses of the deltas, which lie as the values do; of the deltas of the single
+        output above them, and of its weights.
+        """
 
         def emit(ctx, builder, signature, args):
-            vec = Vectors(builder, signature.args[0].dtype)
-            start, stride, width, rows, strength, _, at = args[1:]
-            inside = [builder.icmp_signed("<", ir.Constant(rows.type, r), rows) for r in range(ROWS)]
-            zero = ir.Constant(rows.type, 0)
-            rows_read = [builder.select(inside[r], ir.Constant(rows.type, r), zero) for r in range(ROWS)]
-            places = [builder.add(start, builder.mul(stride, row)) for row in rows_read]
-            starts = [element(ctx, builder, signature, args, 0, place) for place in places]
+            values, stride, n_rows, width, weights, rows, delta, above, above_stride, coefs, l1, half_l2 = args[1:]
+            vec = Vectors(builder, number.dtype)
 
-            def add_terms(k, places, sums):
-                mask = vec.first_lanes(builder.sub(width, k))
-                read = [vec.load(builder.gep(place, [k]), mask) for place in starts]
-                if squared:
-                    return [vec.fma(v, v, total) for v, total in zip(read, sums, strict=True)]
-                return [builder.fadd(vec.absolute(v), total) for v, total in zip(read, sums, strict=True)]
+            def pointer(address, shift=None):
+                address = address if shift is None else builder.add(address, shift)
+                return builder.inttoptr(address, vec.element.as_pointer())
 
-            sums = emit_lane_sums(vec, emit_sums(vec, width, vec.lanes, [], ROWS, add_terms))
-            lanes = [(merged, lane) for merged, count in sums for lane in range(count)]
-            for r, (merged, lane) in enumerate(lanes):
-                with builder.if_then(inside[r]):
-                    total = builder.extract_element(merged, ir.Constant(INT32, lane))
-                    place = element(ctx, builder, signature, args, 6, builder.add(at, ir.Constant(at.type, r)))
-                    scaled = builder.fmul(ctx.cast(builder, total, values.dtype, types.float64), strength)
-                    builder.store(builder.fadd(builder.load(place), scaled), place)
-            return ctx.get_dummy_value()
+            def add_row(i, places, totals):
+                at, at_above = places
+                weight = _emit_weight(vec, weights, rows, i)
+                strengths = [vec.broadcast(builder.fmul(weight, strength)) for strength in (l1, half_l2)]
+                slope = vec.broadcast(builder.load(pointer(above, at_above))) if effect == _OUTER else None
+                row, deltas, factors = pointer(values, at), pointer(delta, at), pointer(coefs)
 
-        i = types.intp
-        return types.void(values, i, i, i, i, types.float64, totals, i), emit
+                def add_terms(k, _, sums):
+                    mask = vec.first_lanes(builder.sub(width, k))
+                    a = vec.load(builder.gep(row, [k]), mask)
+                    places = builder.gep(deltas, [k]), builder.gep(factors, [k])
+                    return [_emit_terms(vec, effect, a, mask, slope, *places, *strengths, sums[0])]
 
-    return add_rows
+                # From zero for each row, so that rows need not wait for each other.
+                of_row = emit_sums(vec, width, vec.lanes, [], 1, add_terms)
+                return [builder.fadd(totals[0], of_row[0])]
 
+            ((merged, _),) = emit_lane_sums(vec, emit_sums(vec, n_rows, 1, [stride, above_stride], 1, add_row))
+            total = builder.extract_element(merged, ir.Constant(INT32, 0))
+            return ctx.cast(builder, total, number.dtype, types.float64)
 
-_add_absolutes, _add_squares = _make_add_rows(False), _make_add_rows(True)
+        kind = number.dtype
+        return types.float64(number, *[types.int64] * 10, kind, kind), emit
 
-
-@intrinsic
-def _pull_row(context, delta, activations, at, count, l1, l2):
-    """delta += l1 sign(a) + l2 a for the lanes below `count` of the vectors at `at`; sign(0) = 0."""
-
-    def emit(ctx, builder, signature, args):
-        vec = Vectors(builder, signature.args[0].dtype)
-        to, source = (element(ctx, builder, signature, args, array, args[2]) for array in (0, 1))
-        mask, l1, l2 = vec.first_lanes(args[3]), vec.broadcast(args[4]), vec.broadcast(args[5])
-        a, minus_l1 = vec.load(source, mask), builder.fneg(l1)
-        negative = builder.select(builder.fcmp_ordered("<", a, vec.zero), minus_l1, vec.zero)
-        sign = builder.select(builder.fcmp_ordered(">", a, vec.zero), l1, negative)
-        vec.store(builder.fadd(vec.load(to, mask), vec.fma(l2, a, sign)), to, mask)
-        return ctx.get_dummy_value()
-
-    i = types.intp
-    return types.void(delta, activations, i, i, delta.dtype, delta.dtype), emit
+    return weighted_sum
 
 
-def _value(values, stride, n_rows, width, row_activity, l1, half_l2):
-    """row_activity += l1 |a| + half_l2 a^2, summed over the units of each row.
+_measured, _added, _of_outer_product = _make_sum(_MEASURE), _make_sum(_ADD), _make_sum(_OUTER)
 
-    `values` and `row_activity` (float64) are addresses, `stride` the bytes between rows.
+
+def _value(values, stride, n_rows, width, weights, rows, totals, l1, l2):
+    """totals += weight * (l1 |a|_1 + l2 / 2 |a|_2^2) of some rows, ROWS in the place of their first one.
+
+    `values` is an address, `stride` the bytes between rows; `weights` of all rows of the data or NO_ADDRESS, `rows`
+    of those meant and `totals` (float64) of the first of them as for a loss (losses.py).
     """
-    if n_rows == 0:
-        return
-    first, totals = array_at(values, width, NUMBER), array_at(row_activity, n_rows, float64)
-    apart = stride // first.itemsize
+    to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(l1), NUMBER(0.5 * l2)
     for i in range(0, n_rows, ROWS):
-        n_together = min(ROWS, n_rows - i)
-        if l1 != 0:
-            _add_absolutes(first, i * apart, apart, width, n_together, l1, totals, i)
-        if half_l2 != 0:
-            _add_squares(first, i * apart, apart, width, n_together, half_l2, totals, i)
+        to[i] += _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
+                           0, 0, 0, strength, half)  # fmt: skip
 
 
-def _gradient(delta, values, stride, n_rows, width, weights, rows, l1, l2):
-    """delta += weight * (l1 sign(a) + l2 a) for each row.
+def _gradient(delta, values, stride, n_rows, width, weights, rows, totals, above, above_stride, coefs, l1, l2, scale):
+    """delta += scale * weight * (l1 sign(a) + l2 a), where sign(0) = 0, and `totals` as above.
 
-    Addresses as for a loss (losses.py): `weights` of all rows of the data or NO_ADDRESS, `rows` of those meant.
+    With `coefs`, for relu, the deltas are made: by the weights of a single output and the deltas `above` of it. Where
+    relu is 0 they are.
     """
-    indices = array_at(rows, n_rows, int64)
-    for i in range(n_rows):
-        to, activations = array_at(delta + i * stride, width, NUMBER), array_at(values + i * stride, width, NUMBER)
-        weight = row_weight(weights, indices[i], NUMBER)
-        row_l1, row_l2, lanes = NUMBER(weight * l1), NUMBER(weight * l2), lanes_of(to)
-        for at in range(0, width, lanes):
-            _pull_row(to, activations, at, width - at, row_l1, row_l2)
+    to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(scale * l1), NUMBER(scale * 0.5 * l2)
+    for i in range(0, n_rows, ROWS):
+        n_together, at, row = min(ROWS, n_rows - i), i * stride, rows + 8 * i
+        if coefs != NO_ADDRESS:
+            total = _of_outer_product(NUMBER, values + at, stride, n_together, width, weights, row, delta + at,
+                                      above + i * above_stride, above_stride, coefs, strength, half)  # fmt: skip
+        else:
+            total = _added(NUMBER, values + at, stride, n_together, width, weights, row, delta + at, 0, 0, 0, strength,
+                           half)  # fmt: skip
+        to[i] += total / scale
 
 
-STAGES = {"value": Stage("activity_value", _value, 5, 2), "gradient": Stage("activity_gradient", _gradient, 7, 2)}
+STAGES = {"value": Stage("activity_value", _value, 7, 2), "gradient": Stage("activity_gradient", _gradient, 11, 3)}
 
 
 def activity_stages(dtype):

@@ -89,11 +89,10 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, network, network_layout,
                             penalties, seed, step, work, panel, row_weights, scale, member, n_members, arrivals,
                             n_met)  # fmt: skip
-            activity_of_rows(row_weights, rows, begin, end, network_layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
             n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step, work,
-                           panel, member, n_members, arrivals, n_met)  # fmt: skip
+                           panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
                 total_loss += _total(row_loss, len(rows))
@@ -147,7 +146,7 @@ def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, orde
             block_terms[2 * block] = sum_of_inputs(n_rows, layout, work) if len(indptr) == 0 else 0.0
             block_terms[2 * block + 1] = 0.0
         else:
-            activity_of_rows(weights, rows, 0, n_rows, layout, penalties, work, row_activity)
+            activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activity)
             loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
             block_terms[2 * block] = _total(row_loss, n_rows)
@@ -173,11 +172,10 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         begin, end = share(len(rows), ROWS, member, n_members)
         n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
                         work, panel, weights, 0.0, member, n_members, arrivals, n_met)  # fmt: skip
-        activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity)
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-        n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel, member,
-                       n_members, arrivals, n_met)  # fmt: skip
+        n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel, row_activity,
+                       member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)
         if member == 0:

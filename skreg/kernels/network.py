@@ -53,7 +53,7 @@ from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
 from .team import share
-from .views import part
+from .views import part, set_zero
 
 _ROWS_AHEAD = 8
 
@@ -193,21 +193,17 @@ def sum_of_inputs(n_rows, layout, work):
 
 
 @outlined
-def activity_of_rows(weights, rows, begin, end, layout, penalties, work, row_activity):
-    """Each row's weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2), summed over the hidden layers."""
-    for i in range(begin, end):
-        row_activity[i] = 0.0
+def activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activity):
+    """Sum of weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2) over hidden layers and rows; that of ROWS at once."""
+    set_zero(part(row_activity, 0, n_rows))
     for layer in range(layout.shape[0] - 1):
         stage = layout[layer, ACTIVITY_VALUE]
         if stage == NO_ADDRESS:
             continue
-        stride = layout[layer, OUTPUT_STRIDE]
-        call_stage(stage, (address_of(work, layout[layer, OUTPUT] + begin * stride), stride * work.itemsize,
-                           end - begin, layout[layer + 1, FAN_IN], address_of(row_activity, begin),
-                           penalties[layer, ACTIVITY_L1], 0.5 * penalties[layer, ACTIVITY_L2]))  # fmt: skip
-    if len(weights) > 0:
-        for i in range(begin, end):
-            row_activity[i] *= weights[rows[i]]
+        call_stage(stage, (address_of(work, layout[layer, OUTPUT]), layout[layer, OUTPUT_STRIDE] * work.itemsize,
+                           n_rows, layout[layer + 1, FAN_IN], address_or_none(weights), address_of(rows, 0),
+                           address_of(row_activity, 0), penalties[layer, ACTIVITY_L1],
+                           penalties[layer, ACTIVITY_L2]))  # fmt: skip
 
 
 @helper
@@ -226,7 +222,8 @@ def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, l
 
 
 @outlined
-def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel):
+def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
+                     row_activity):  # fmt: skip
     """From the delta of `layer`'s output to that of the layer before: weights, dropout, activation, activity."""
     fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
     delta, stride = layout[layer, DELTA], layout[layer, OUTPUT_STRIDE]
@@ -239,10 +236,12 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     # change signs: then the outputs tell what relu has set to zero.
     gated_by = layout[layer, INPUT] if is_plain else layout[layer - 1, OUTPUT]
     gate = gated_by + begin * before_stride if is_relu else NONE
-    product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
-            before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE, UNBOUNDED,
-            gate, work.dtype.type(1.0 / (1.0 - rate) if is_plain else 1.0))  # fmt: skip
     key, output, stage = dropout_key(seed, step, layer), layout[layer - 1, OUTPUT], layout[layer - 1, ACTIVITY_GRADIENT]
+    is_outer = stage != NO_ADDRESS and fan_out == 1 and is_relu and rate == 0
+    if not is_outer:
+        product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
+                before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE,
+                UNBOUNDED, gate, work.dtype.type(1.0 / (1.0 - rate) if is_plain else 1.0))  # fmt: skip
     if rate > 0 and not (is_relu and is_plain):
         place = before + begin * before_stride
         drop_rows(place, before_stride, place, before_stride, end - begin, fan_in, key, begin, 1, True, rate, noise,
@@ -251,8 +250,9 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
         call_stage(stage, (address_of(work, before + begin * before_stride),
                            address_of(work, output + begin * before_stride), before_stride * work.itemsize,
                            end - begin, fan_in, address_or_none(weights), address_of(rows, begin),
-                           scale * penalties[layer - 1, ACTIVITY_L1],
-                           scale * penalties[layer - 1, ACTIVITY_L2]))  # fmt: skip
+                           address_of(row_activity, begin), address_of(work, delta + begin * stride),
+                           stride * work.itemsize, address_of(params, layout[layer, COEF]) if is_outer else NO_ADDRESS,
+                           penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2], scale))  # fmt: skip
     if slope != NOWHERE:
         for i in range(begin, end):
             row = part(work, before + i * before_stride, fan_in)
@@ -262,16 +262,18 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
 
 
 @helper
-def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel, member, n_members,
-           arrivals, n_met):  # fmt: skip
+def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel, row_activity, member,
+           n_members, arrivals, n_met):  # fmt: skip
     """The deltas of all hidden layers, from that of the last one, which `loss_of_rows` leaves there.
 
-    Returns the number of meetings so far.
+    On the way `row_activity` gets what `activity_of_rows` says. Returns the number of meetings so far.
     """
+    set_zero(part(row_activity, begin, end - begin))
     if layout[0, SKIP] > 0:
         delta_of_skip(begin, end, layout, work)
     for layer in range(layout.shape[0] - 1, 0, -1):
-        _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel)
+        _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
+                         row_activity)  # fmt: skip
         if layout[layer - 1, NORMALIZE] != NO_ADDRESS:
             n_met = denormalize(layer - 1, weights, rows, begin, end, params, layout, work, member, n_members, arrivals,
                                 n_met)  # fmt: skip

@@ -7,16 +7,37 @@ import math
 
 import numpy as np
 
+from ._jit import helper
 from .layout import COEF, FAN_IN, FAN_OUT, MAX_NORM, N_LAYOUT, N_PENALTIES
 from .stages import Stage, array_at
+from .views import part, set_zero
 
 NUMBER = None  # what a stage makes of the template
 
-_WIDTH = 8  # columns whose sums, in float64, fill a cache line
+_WIDTH = 256  # columns whose sums, in float64, are in the first-level cache
+
+
+@helper
+def _sum_of_squares(values):
+    total = 0.0
+    for value in values:
+        total += np.float64(value) * np.float64(value)
+    return total
+
+
+@helper
+def _sums_of_squares(w, start, stride, n_rows, sums):
+    """Of the columns of rows that lie `stride` apart."""
+    set_zero(sums)
+    for i in range(n_rows):
+        row = part(w, start + i * stride, len(sums))
+        for j in range(len(sums)):
+            value = np.float64(row[j])
+            sums[j] += value * value
 
 
 def _limit_columns(params, layout, penalties, first, last, scratch):
-    """Scale columns first:last that are too long; `scratch` is the address of a cache line.
+    """Scale columns first:last that are too long; `scratch` is the address of 2 KiB.
 
     The limit is below the norm that is asked for by what sums in the weights' own type may lose, in any order.
     """
@@ -28,12 +49,10 @@ def _limit_columns(params, layout, penalties, first, last, scratch):
     for start in range(first, last, _WIDTH):
         width, at = min(_WIDTH, last - start), layout[COEF] + start
         sums = array_at(scratch, width, np.float64)
-        for j in range(width):
-            sums[j] = 0.0
-        for i in range(fan_in):
-            for j in range(width):
-                value = np.float64(w[at + i * fan_out + j])
-                sums[j] += value * value
+        if fan_out == 1:
+            sums[0] = _sum_of_squares(part(w, at, fan_in))
+        else:
+            _sums_of_squares(w, at, fan_out, fan_in, sums)
         for j in range(width):
             if sums[j] > limit * limit:
                 factor = NUMBER(limit / math.sqrt(sums[j]))

@@ -78,6 +78,7 @@ def emit_sums(vec, count, step, strides, n_sums, add_terms):
     k, *places = [builder.phi(integer) for _ in range(1 + len(strides))]
     sums = [builder.phi(vec.type) for _ in range(n_sums)]
     after = add_terms(k, places, sums)
+    end = builder.block  # of a round, which may have loops of its own
     following = builder.add(k, ir.Constant(integer, step))
     moved = [builder.add(place, stride) for place, stride in zip(places, strides, strict=True)]
     zero = ir.Constant(integer, 0)
@@ -85,7 +86,7 @@ def emit_sums(vec, count, step, strides, n_sums, add_terms):
     changes += [(phi, vec.zero, value) for phi, value in zip(sums, after, strict=True)]
     for phi, first, value in changes:
         phi.add_incoming(first, before)
-        phi.add_incoming(value, loop)
+        phi.add_incoming(value, end)
     builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
     builder.position_at_end(done)
     return after
