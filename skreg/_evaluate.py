@@ -30,12 +30,13 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
     loss = loss_stage(spec.loss, dtype) if losses else code.NOWHERE
     with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
         workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
+        order = np.arange(workspace.capacity)
         for rows, block in dataset.blocks(dtype):
             *x, y, n_targets, weights = block.arguments()
             out = np.empty(0, dtype) if prediction is None else prediction[rows].reshape(-1)
             terms = np.zeros(2 * -(-block.n_samples // workspace.capacity))
             team.run(
-                kernel, *x, y if losses else y[:0], n_targets, weights, np.arange(block.n_samples),
+                kernel, *x, block.n_samples, y if losses else y[:0], n_targets, weights, order,
                 link_stage(link, dtype), n_columns, out, params, workspace.layout, spec.penalties, loss,
                 spec.loss_numbers, workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
             )  # fmt: skip

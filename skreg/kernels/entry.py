@@ -24,7 +24,7 @@ import math
 
 from ._jit import entry, helper
 from .descent import descend
-from .layout import BETA_1, BETA_2, THIN
+from .layout import BETA_1, BETA_2, FAN_IN, INPUT, INPUT_STRIDE, THIN
 from .matmul import ROWS
 from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs, write_predictions
 from .optimizers import step_length
@@ -32,8 +32,8 @@ from .penalties import all_penalties
 from .random import shuffle
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
-from .team import share, wait
-from .views import nth_part, part
+from .team import next_task, share, wait
+from .views import nth_part, part, rest
 
 
 @helper
@@ -87,7 +87,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                                                      member, n_members, address_of(arrivals, 0), n_met))  # fmt: skip
                 n_met += 2
             n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, network, network_layout,
-                            penalties, seed, step, work, panel, row_weights, scale, member, n_members, arrivals,
+                            penalties, seed, step, work, panel, row_weights, scale, False, member, n_members, arrivals,
                             n_met)  # fmt: skip
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
@@ -119,38 +119,47 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
 
 
 @entry
-def evaluate(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, link, n_columns, prediction, params,
-             layout, penalties, loss, loss_parameters, block_size, block_terms, works, row_terms, panels, member,
-             n_members, arrivals):  # fmt: skip
-    """Forward pass without dropout over the rows `order`, block by block; each member takes some of the blocks.
+def evaluate(x, x_row, x_col, data, indices, indptr, n_samples, y, n_targets, weights, rows, link, n_columns,
+             prediction, params, layout, penalties, loss, loss_parameters, block_size, block_terms, works, row_terms,
+             panels, member, n_members, arrivals):  # fmt: skip
+    """Forward pass without dropout over all rows, block by block; each member takes the next block that is left.
 
-    `block_terms` gets the sums of losses and of activity penalties of each block; or where y is empty, of
-    dense inputs, and zero: not finite where an input is not.
+    `rows` are the numbers 0, 1, ... of the rows of a block. `block_terms` gets the sums of losses and of activity
+    penalties of each block; or where y is empty, of dense inputs, and zero: not finite where an input is not.
     The flat `prediction` is filled, unless it is empty: by a link, or NO_ADDRESS for raw predictions, with
-    `n_columns` numbers for each row in the order of `order`. `works` and `row_terms` have one part for each
-    member. The DROPOUT column of `penalties` must be zero.
+    `n_columns` numbers for each row. `works` and `row_terms` have one part for each member. The DROPOUT column of
+    `penalties` must be zero, and nothing may be done to the inputs.
     """
     control = flush_subnormals()
     work, panel = nth_part(works, member, n_members), nth_part(panels, member, n_members)
     own_terms = nth_part(row_terms, member, n_members)
     row_loss, row_activity = nth_part(own_terms, 0, 2), nth_part(own_terms, 1, 2)
-    for start in range(member * block_size, len(order), n_members * block_size):
-        n_rows = min(block_size, len(order) - start)
-        rows = part(order, start, n_rows)
-        forward(x, x_row, x_col, data, indices, indptr, rows, 0, n_rows, params, layout, penalties, 0, 0, work,
-                panel, weights, 0.0, 0, 1, arrivals, 0)  # fmt: skip
+    in_place = x_col == 1 and len(indptr) == 0
+    block = next_task(arrivals)
+    while block * block_size < n_samples:
+        start = block * block_size
+        n_rows = min(block_size, n_samples - start)
+        of_block, x_of_block, weights_of_block = part(rows, 0, n_rows), rest(x, start * x_row), rest(weights, start)
+        # Before, since that brings the rows near, one after the other.
+        inputs = sum_of_inputs(x_of_block, 0, x_row, n_rows, layout[0, FAN_IN]) if in_place else 0.0
+        forward(x_of_block, x_row, x_col, data, indices, rest(indptr, start), of_block, 0, n_rows, params,
+                layout, penalties, 0, 0, work, panel, weights_of_block, 0.0, in_place, 0, 1, arrivals,
+                0)  # fmt: skip
         if len(prediction) > 0:
             write_predictions(link, n_rows, n_columns, layout, work, prediction, start * n_columns)
-        block = start // block_size
-        if len(y) == 0:
-            block_terms[2 * block] = sum_of_inputs(n_rows, layout, work) if len(indptr) == 0 else 0.0
-            block_terms[2 * block + 1] = 0.0
-        else:
-            activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activity)
-            loss_of_rows(y, n_targets, weights, rows, 0, n_rows, 1.0, layout, loss, loss_parameters, work,
-                         row_loss)  # fmt: skip
+        block_terms[2 * block] = block_terms[2 * block + 1] = 0.0
+        if len(y) > 0:
+            activity_of_rows(weights_of_block, of_block, n_rows, layout, penalties, work, row_activity)
+            loss_of_rows(rest(y, start * n_targets), n_targets, weights_of_block, of_block, 0, n_rows, 1.0, layout,
+                         loss, loss_parameters, work, row_loss)  # fmt: skip
             block_terms[2 * block] = _total(row_loss, n_rows)
             block_terms[2 * block + 1] = _total(row_activity, n_rows)
+        elif in_place:
+            block_terms[2 * block] = inputs
+        elif len(indptr) == 0:
+            block_terms[2 * block] = sum_of_inputs(work, layout[0, INPUT], layout[0, INPUT_STRIDE], n_rows,
+                                                   layout[0, FAN_IN])  # fmt: skip
+        block = next_task(arrivals)
     restore(control)
 
 
@@ -171,7 +180,7 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         rows = part(order, start, min(block_size, len(order) - start))
         begin, end = share(len(rows), ROWS, member, n_members)
         n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
-                        work, panel, weights, 0.0, member, n_members, arrivals, n_met)  # fmt: skip
+                        work, panel, weights, 0.0, False, member, n_members, arrivals, n_met)  # fmt: skip
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
         n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel, row_activity,

@@ -12,18 +12,28 @@ from .views import part
 
 
 @helper
-def _softmax(raw, out, n_outputs, lowest, highest):
+def _copy(raw, out, n_outputs):
+    for j in range(n_outputs):
+        out[j] = raw[j]
+
+
+@helper
+def _both_signs(raw, out, n_outputs):
+    out[0], out[1] = -raw[0], raw[0]
+
+
+@helper
+def _below_largest(raw, out, n_outputs):
     largest = raw[0]
     for j in range(1, n_outputs):
         largest = maximum(largest, raw[j])
-    total = raw.dtype.type(0)
     for j in range(n_outputs):
-        e = exp(raw[j] - largest)
-        out[j] = e
-        total += e
-    scale = 1 / total
-    for j in range(n_outputs):
-        out[j] = maximum(out[j] * scale, lowest)
+        out[j] = raw[j] - largest
+
+
+@helper
+def _exp(f, lowest, highest):
+    return exp(f)
 
 
 @helper
@@ -34,43 +44,48 @@ def _probability(f, lowest, highest):
 
 
 @helper
-def _exp(raw, out, n_outputs, lowest, highest):
-    for j in range(n_outputs):
-        out[j] = exp(raw[j])
+def _nothing(out, lowest):
+    pass
 
 
 @helper
-def _logistic(raw, out, n_outputs, lowest, highest):
-    for j in range(n_outputs):
-        out[j] = _probability(raw[j], lowest, highest)
+def _normalize(out, lowest):
+    total = out.dtype.type(0)
+    for j in range(len(out)):
+        total += out[j]
+    scale = 1 / total
+    for j in range(len(out)):
+        out[j] = maximum(out[j] * scale, lowest)
 
 
-@helper
-def _two_classes(raw, out, n_outputs, lowest, highest):
-    out[0], out[1] = _probability(-raw[0], lowest, highest), _probability(raw[0], lowest, highest)
-
-
-NUMBER = link_of_row = None  # what a stage makes of the template
+NUMBER = prepare = function = finish = None  # what a stage makes of the template
 
 
 def _link(raw, stride, n_rows, n_outputs, prediction, n_columns):
-    """Write the links of rows of raw predictions, `stride` bytes apart, to `prediction`; both are addresses."""
+    """Write the links of rows of raw predictions, `stride` bytes apart, to `prediction`; both are addresses.
+
+    `prepare` writes the row that `function` is applied to, element by element, and `finish` makes the link of it. In
+    between there is one long loop over all rows, since a row may be too short for a vector.
+    """
     limits = np.finfo(NUMBER)
     lowest, highest = limits.tiny, 1 - limits.epsneg
     to = array_at(prediction, n_rows * n_columns, NUMBER)
     for i in range(n_rows):
-        row = array_at(raw + i * stride, n_outputs, NUMBER)
-        link_of_row(row, part(to, i * n_columns, n_columns), n_outputs, lowest, highest)
+        prepare(array_at(raw + i * stride, n_outputs, NUMBER), part(to, i * n_columns, n_columns), n_outputs)
+    for j in range(len(to)):
+        to[j] = function(to[j], lowest, highest)
+    for i in range(n_rows):
+        finish(part(to, i * n_columns, n_columns), lowest)
 
 
 STAGES = {
-    name: Stage(f"link_{name}", _link, 6, link_of_row=function)
-    for name, function in {
-        "exp": _exp,
-        "softmax": _softmax,
-        "logistic": _logistic,
-        "two_classes": _two_classes,
-    }.items()
+    name: Stage(f"link_{name}", _link, 6, prepare=prepare, function=function, finish=finish)
+    for name, prepare, function, finish in (
+        ("exp", _copy, _exp, _nothing),
+        ("softmax", _below_largest, _exp, _normalize),
+        ("logistic", _copy, _probability, _nothing),
+        ("two_classes", _both_signs, _probability, _nothing),
+    )
 }
 
 

@@ -51,7 +51,7 @@ from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
 from .simd import VECTOR_BYTES, lanes_of, prefetch
 from .skip import activate_beside_skip, add_skip, delta_of_skip
-from .stages import NO_ADDRESS, address_of, address_or_none, call_stage
+from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
 from .team import share
 from .views import part, set_zero
 
@@ -101,13 +101,20 @@ def drop_rows(source, source_stride, target, target_stride, n_rows, width, key, 
 
 
 @outlined
+def _multiply(layer, source, start, source_stride, begin, end, params, layout, work, panel):
+    """Sums of a layer from its inputs, or their positive parts before relu."""
+    stride = layout[layer, OUTPUT_STRIDE]
+    product(source, start, source_stride, NEXT, params, layout[layer, COEF], layout[layer, FAN_OUT], NEXT, work,
+            layout[layer, OUTPUT] + begin * stride, stride, end - begin, layout[layer, FAN_IN], layout[layer, FAN_OUT],
+            panel, SET, layout[layer, INTERCEPT], is_rectified(layer, layout), NONE,
+            work.dtype.type(1))  # fmt: skip
+
+
+@helper
 def multiply(layer, begin, end, params, layout, work, panel):
-    """Sums of a layer from its inputs in the workspace, or their positive parts before relu."""
-    source_stride, stride = layout[layer, INPUT_STRIDE], layout[layer, OUTPUT_STRIDE]
-    product(work, layout[layer, INPUT] + begin * source_stride, source_stride, NEXT, params, layout[layer, COEF],
-            layout[layer, FAN_OUT], NEXT, work, layout[layer, OUTPUT] + begin * stride, stride, end - begin,
-            layout[layer, FAN_IN], layout[layer, FAN_OUT], panel, SET, layout[layer, INTERCEPT],
-            is_rectified(layer, layout), NONE, work.dtype.type(1))  # fmt: skip
+    """The same from the inputs in the workspace."""
+    stride = layout[layer, INPUT_STRIDE]
+    _multiply(layer, work, layout[layer, INPUT] + begin * stride, stride, begin, end, params, layout, work, panel)
 
 
 @helper
@@ -125,9 +132,11 @@ def activate(layer, begin, end, layout, work):
 
 @outlined
 def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed, step, work,
-            panel, weights, batch_share, member, n_members, arrivals, n_met):  # fmt: skip
+            panel, weights, batch_share, in_place, member, n_members, arrivals, n_met):  # fmt: skip
     """Fill the workspace with the activations of every layer; those of the last are the raw predictions.
 
+    With `in_place` the rows begin:end of dense X are multiplied where they lie, whatever `rows` says; its columns
+    must be next to each other, and nothing may be done to them before.
     Returns the number of meetings so far: batch normalisation, which takes the rows' weights and what one
     of them is of a full batch, has some.
     """
@@ -136,6 +145,9 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         if layer == 0 and len(indptr) > 0:
             sparse_sums(data, indices, indptr, rows, begin, end, key, 0, 1, rate, params, layout, work,
                         layout[0, OUTPUT], is_rectified(0, layout))  # fmt: skip
+        elif layer == 0 and in_place:
+            _multiply(0, array_at(address_of(x, 0), len(x), work.dtype), begin * x_row, x_row, begin, end, params,
+                      layout, work, panel)  # fmt: skip
         else:
             before, source, stride = layout[layer, INPUT], layout[layer, INPUT], layout[layer, INPUT_STRIDE]
             fan_in = layout[layer, FAN_IN]
@@ -174,21 +186,31 @@ def write_predictions(link, n_rows, n_columns, layout, work, prediction, start):
         call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
                           address_of(prediction, start), n_columns))  # fmt: skip
         return
+    to, source = part(prediction, start, n_rows * n_columns), part(work, output, n_rows * stride)
     for i in range(n_rows):
-        for j in range(n_outputs):
-            prediction[start + i * n_columns + j] = work[output + i * stride + j]
+        if n_outputs == 1:  # without a loop: three times as fast
+            to[i] = source[i * stride]
+        else:
+            for j in range(n_outputs):
+                to[i * n_columns + j] = source[i * stride + j]
 
 
 @helper
-def sum_of_inputs(n_rows, layout, work):
-    """Of dense rows in the workspace."""
+def _sum(values):
+    total = values.dtype.type(0)
+    for i in range(len(values)):
+        total += values[i]
+    return np.float64(total)
+
+
+@helper
+def sum_of_inputs(inputs, start, stride, n_rows, n_features):
+    """Of rows that lie `stride` apart."""
+    if stride == n_features:
+        return _sum(part(inputs, start, n_rows * n_features))
     total = 0.0
     for i in range(n_rows):
-        row = part(work, layout[0, INPUT] + i * layout[0, INPUT_STRIDE], layout[0, FAN_IN])
-        in_row = row.dtype.type(0)
-        for j in range(len(row)):
-            in_row += row[j]
-        total += in_row
+        total += _sum(part(inputs, start + i * stride, n_features))
     return total
 
 

@@ -89,6 +89,15 @@ def wait(arrivals, n_met, n_members):
 
 
 @helper
+def next_task(arrivals):
+    """Number of the next task that no member has taken, for members that never meet; the caller ends them as in `wait`.
+
+    A member that started late or lost its core takes fewer.
+    """
+    return _atomic_add(arrivals, 0, 1)
+
+
+@helper
 def share(count, granule, member, n_members):
     """(begin, end) of a member's part of range(count), cut at multiples of `granule`."""
     n_granules = (count + granule - 1) // granule

@@ -46,6 +46,19 @@ def part(context, array, start, count):
 
 
 @intrinsic
+def rest(context, array, start):
+    """array[start:] of a contiguous array; of one that is empty, that."""
+
+    def emit(ctx, builder, signature, args):
+        array, start = args
+        length = ctx.make_array(signature.args[0])(ctx, builder, array).nitems
+        start = builder.select(builder.icmp_signed("<", start, length), start, length)
+        return _emit_view(ctx, builder, signature, array, start, builder.sub(length, start))
+
+    return _view(array)(array, types.intp), emit
+
+
+@intrinsic
 def nth_part(context, array, number, n_parts):
     """The part with a number, from 0 on, of a contiguous array that is cut into `n_parts` of one size."""
 
