@@ -23,7 +23,7 @@ from .stages import Stage, array_at
 
 SELU_LIMIT = -1.0507009873554805 * 1.6732632423543772
 
-NUMBER = noise_of_row = None  # what a stage makes of the template
+NUMBER = noise_of_row = is_factor = None  # what a stage makes of the template
 
 
 @helper
@@ -45,12 +45,29 @@ def _alpha(row, row_key, is_backward, rate):
         row[j] = factor * row[j] + shift if is_kept(row_key, j, threshold) else dropped
 
 
+@helper
+def _multiply_rows(n_rows, source, source_stride, target, target_stride, factors):
+    for i in range(n_rows):
+        before = array_at(source + i * source_stride, len(factors), factors.dtype)
+        row = array_at(target + i * target_stride, len(factors), factors.dtype)
+        for j in range(len(factors)):
+            row[j] = before[j] * factors[j]
+
+
 def _noise(source, source_stride, target, target_stride, n_rows, width, key, number, step, is_backward, rate):
     """Apply the noise of a dropout rate to rows, or to their gradients if `is_backward`.
 
     `source` and `target`, which may be the same, are addresses, the strides are bytes between rows. The
     noise of row i is that of number + i step.
     """
+    if step == 0 and is_factor and source != target and n_rows > 0:
+        # One row of factors for all: it lies where the last row will.
+        factors = array_at(target + (n_rows - 1) * target_stride, width, NUMBER)
+        for j in range(width):
+            factors[j] = 1
+        noise_of_row(factors, combine(np.uint64(key), number), is_backward, rate)
+        _multiply_rows(n_rows, source, source_stride, target, target_stride, factors)
+        return
     for i in range(n_rows):
         row = array_at(target + i * target_stride, width, NUMBER)
         if source != target:  # two arrays that may be one would not be vectorised
@@ -80,8 +97,8 @@ def _add(target, stride, n_rows, width, key, number, deviations):
 
 
 STAGES = {
-    "gaussian": Stage("noise_gaussian", _noise, 10, 1, noise_of_row=_gaussian),
-    "alpha": Stage("noise_alpha", _noise, 10, 1, noise_of_row=_alpha),
+    "gaussian": Stage("noise_gaussian", _noise, 10, 1, noise_of_row=_gaussian, is_factor=True),
+    "alpha": Stage("noise_alpha", _noise, 10, 1, noise_of_row=_alpha, is_factor=False),
     "factor": Stage("noise_factor", _factor, 2, 1, result=types.float64),
     "added": Stage("noise_added", _add, 7),
 }
