@@ -85,6 +85,22 @@ def test_what_is_not_finite_is_refused(bad, place, form):
         net.predict(form(X))
 
 
+@DTYPES
+@pytest.mark.parametrize("n_features", [3, 64])
+def test_columns_of_a_wider_array_are_all_that_counts(n_features, dtype):
+    """The rows are multiplied where they lie: what lies between them is not."""
+    wide = np.random.default_rng(0).normal(size=(700, 256)).astype(dtype)
+    wide[:, n_features:] = np.nan
+    X = np.ascontiguousarray(wide[:, :n_features])
+    net = MLPRegressor((9,), max_iter=2, random_state=0).fit(X, X[:, 0])
+    for held in (wide[:, :n_features], np.asfortranarray(X), wide.repeat(2, axis=1)[:, : 2 * n_features : 2]):
+        np.testing.assert_array_equal(net.predict(held), net.predict(X))
+        np.testing.assert_array_equal(net.predict(held[300:301]), net.predict(X[300:301]))
+    wide[699, n_features - 1] = np.inf
+    with pytest.raises(ValueError, match="Input X contains infinity"):
+        net.predict(wide[:, :n_features])
+
+
 @pytest.mark.parametrize("huge", [1e308, 3e38])
 def test_a_sum_beyond_the_largest_number_is_no_reason_to_refuse(huge):
     dtype = np.float64 if huge > 1e300 else np.float32
