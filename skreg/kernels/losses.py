@@ -30,9 +30,7 @@ from ._jit import helper
 from .deviances import gamma, poisson, tweedie
 from .elementary import exp, logistic, maximum, softplus
 from .focal import binary_focal, multinomial_focal
-from .simd import lanes_of
 from .stages import Stage, array_at, row_weight
-from .views import part
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
 # precision; sums and differences are float64.
@@ -90,44 +88,26 @@ def _smoothed_margin(raw, n_outputs, highest, margin, smoothing):
 
 
 @helper
-def _exponentials(raw, n_outputs, highest):
-    """exp(f - highest) in place.
-
-    Few outputs would be no whole vector, and computed one by one: what is behind them is computed as well.
-    """
-    lanes = lanes_of(raw)
-    n_whole = (n_outputs + lanes - 1) // lanes * lanes
-    if n_whole > len(raw):
-        for j in range(n_outputs):
-            raw[j] = exp(raw[j] - highest)
-        return
-    for start in range(0, n_whole, lanes):
-        vector = part(raw, start, lanes)
-        for j in range(lanes):
-            vector[j] = exp(vector[j] - highest)
-
-
-@helper
 def _multinomial(y, raw, n_outputs, parameters):
     highest = raw[0]
     for j in range(1, n_outputs):
         highest = maximum(highest, raw[j])
-    chosen, is_smoothed, kept = int(y[0]), len(parameters) > 0, 1.0
-    loss = np.float64(highest - raw[chosen])
-    if is_smoothed:
-        loss = _smoothed_margin(raw, n_outputs, highest, loss, parameters[0])
-    _exponentials(raw, n_outputs, highest)
+    chosen = int(y[0])
+    smoothing = parameters[0] if len(parameters) > 0 else 0.0
+    loss = highest - raw[chosen]
+    if smoothing > 0:
+        loss = _smoothed_margin(raw, n_outputs, highest, loss, smoothing)
     total = 0.0
     for j in range(n_outputs):
+        raw[j] = exp(raw[j] - highest)
         total += raw[j]
     scale = raw.dtype.type(1 / total)
     for j in range(n_outputs):
         raw[j] *= scale
-    if is_smoothed:
-        kept -= parameters[0]
+    raw[chosen] -= raw.dtype.type(1 - smoothing)
+    if smoothing > 0:
         for j in range(n_outputs):
-            raw[j] -= raw.dtype.type(parameters[0] / n_outputs)
-    raw[chosen] -= raw.dtype.type(kept)
+            raw[j] -= raw.dtype.type(smoothing / n_outputs)
     return loss + math.log(total)
 
 
@@ -140,15 +120,13 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
 
     `y` and `weights` are addresses of the targets and weights of all rows of the data, `weights` may be
     NO_ADDRESS; those of `rows` (int64), `raw` and `row_loss` (float64) are of the first row that is meant;
-    that of `loss_parameters` (float64) may be NO_ADDRESS. `stride` counts bytes between rows; what is behind the
-    outputs of a row is scratch.
+    that of `loss_parameters` (float64) may be NO_ADDRESS. `stride` counts bytes between rows.
     """
     indices, total = array_at(rows, n_rows, INDEX), array_at(row_loss, n_rows, np.float64)
     parameters = array_at(loss_parameters, n_parameters, np.float64)
-    itemsize = array_at(raw, n_outputs, NUMBER).itemsize
     for i in range(n_rows):
-        prediction = array_at(raw + i * stride, max(n_outputs, stride // itemsize), NUMBER)
-        target = array_at(y + indices[i] * n_targets * itemsize, n_targets, NUMBER)
+        prediction = array_at(raw + i * stride, n_outputs, NUMBER)
+        target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
         weight = row_weight(weights, indices[i], NUMBER)
         factor = NUMBER(weight * scale)
         # Not a product with zero: the loss of a row that is not there may overflow.
