@@ -65,12 +65,13 @@ def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, pa
         for j in range(width):
             to[j] = biases[j]
         row_key = combine(np.uint64(key), number + i * step)
-        for position in range(ends[chosen[i]], ends[chosen[i] + 1]):
+        begin_end = part(ends, chosen[i], 2)
+        for position in range(begin_end[0], begin_end[1]):
             feature = _column(indices, index_size, position)
             factor = _factor(noise, row_key, feature, rate, threshold, values)
             if factor == zero:
                 continue
-            value = values[position] * factor
+            value = part(values, position, 1)[0] * factor
             weights = part(all_weights, coefs + feature * width, width)
             for j in range(width):
                 to[j] += value * weights[j]
@@ -95,12 +96,13 @@ def _gradient(data, indices, index_size, indptr, rows, n_rows, key, noise, delta
     for i in range(n_rows):
         source = part(deltas, i * stride + first, width)
         row_key = combine(np.uint64(key), i * each)
-        for position in range(ends[chosen[i]], ends[chosen[i] + 1]):
+        begin_end = part(ends, chosen[i], 2)
+        for position in range(begin_end[0], begin_end[1]):
             feature = _column(indices, index_size, position)
             factor = _factor(noise, row_key, feature, rate, threshold, values)
             if factor == zero:
                 continue
-            value = values[position] * factor
+            value = part(values, position, 1)[0] * factor
             to = part(gradients, feature * n_outputs + first, width)
             for j in range(width):
                 to[j] += value * source[j]
