@@ -7,7 +7,10 @@ import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
 
-from skreg import MLPClassifier, MLPRegressor
+from skreg import MLPClassifier, MLPRegressor, _team
+from skreg._data import Dataset
+from skreg._evaluate import evaluate
+from skreg._spec import prediction_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -121,3 +124,13 @@ def test_changed_weights_are_seen_wherever_they_lie():
         net.coefs_[1] = np.asfortranarray(net.coefs_[1] / 2)  # an array of the user's own
         net.intercepts_[1] = net.intercepts_[1] / 2
         np.testing.assert_allclose(net.predict(X), before, rtol=1e-12)
+
+
+def test_a_disbanded_team_predicts_nothing_more(monkeypatch):
+    """What a member writes after an interrupt, nobody may own any longer."""
+    arrivals, prediction = np.full(1, _team.DISBANDED), np.full((3, 1), -7.0)
+    monkeypatch.setattr(_team.Team, "run", lambda team, kernel, *arguments: kernel(*arguments, 0, 1, arrivals))
+    rows = Dataset.make(np.ones((3, 4)), np.empty((3, 0)))
+    evaluate(prediction_spec((4, 1), "relu"), np.ones(5), rows, prediction, losses=False)
+    assert arrivals[0] == _team.DISBANDED + 1
+    np.testing.assert_array_equal(prediction, -7.0)

@@ -135,8 +135,8 @@ def evaluate(x, x_row, x_col, data, indices, indptr, n_samples, y, n_targets, we
     own_terms = nth_part(row_terms, member, n_members)
     row_loss, row_activity = nth_part(own_terms, 0, 2), nth_part(own_terms, 1, 2)
     in_place = x_col == 1 and len(indptr) == 0
-    block = next_task(arrivals)
-    while block * block_size < n_samples:
+    n_blocks, block = (n_samples + block_size - 1) // block_size, next_task(arrivals)
+    while block < n_blocks:  # which is true of no block of a team that is disbanded
         start = block * block_size
         n_rows = min(block_size, n_samples - start)
         of_block, x_of_block, weights_of_block = part(rows, 0, n_rows), rest(x, start * x_row), rest(weights, start)
