@@ -85,6 +85,6 @@ for name, colour in (("network, all inputs", "C3"), ("logistic regression", "0.3
 right.set(xscale="log", xlabel="number of inputs", ylabel="accuracy", title="What they are worth")
 right.set_xticks(numbers, numbers)
 right.minorticks_off()
-right.legend(frameon=False, loc="center")
+right.legend(frameon=False, loc="center", bbox_to_anchor=(0.46, 0.4), fontsize="small")
 
 figure.savefig(sys.argv[1]) if len(sys.argv) > 1 else plt.show()
