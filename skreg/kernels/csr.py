@@ -49,6 +49,14 @@ def _column(indices, index_size, position):
     return array_at(indices + 8 * position, 1, INDEX)[0]
 
 
+@helper
+def _element(indices, index_size, position, row_key, noise, rate, threshold, values):
+    """(column, value after dropout, whether it is left) of the element at a position."""
+    feature = _column(indices, index_size, position)
+    factor = _factor(noise, row_key, feature, rate, threshold, values)
+    return feature, part(values, position, 1)[0] * factor, factor != 0
+
+
 def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, params, coefs, intercepts, noise, sums,
           stride, width, rectified, rate):  # fmt: skip
     """Sums of the first layer, or their positive parts if `rectified`, of some rows of X.
@@ -59,19 +67,17 @@ def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, pa
     chosen, biases = array_at(rows, n_rows, INDEX), part(array_at(params, 0, NUMBER), intercepts, width)
     all_weights, all_sums, values = array_at(params, 0, NUMBER), array_at(sums, 0, NUMBER), array_at(data, 0, NUMBER)
     ends = array_at(indptr, 0, INDEX)
-    threshold, zero = drop_threshold(rate), NUMBER(0)
+    threshold = drop_threshold(rate)
     for i in range(n_rows):
         to = part(all_sums, i * stride, width)
         for j in range(width):
             to[j] = biases[j]
         row_key = combine(np.uint64(key), number + i * step)
-        begin_end = part(ends, chosen[i], 2)
-        for position in range(begin_end[0], begin_end[1]):
-            feature = _column(indices, index_size, position)
-            factor = _factor(noise, row_key, feature, rate, threshold, values)
-            if factor == zero:
+        of_row = part(ends, chosen[i], 2)
+        for position in range(of_row[0], of_row[1]):
+            feature, value, is_left = _element(indices, index_size, position, row_key, noise, rate, threshold, values)
+            if not is_left:
                 continue
-            value = part(values, position, 1)[0] * factor
             weights = part(all_weights, coefs + feature * width, width)
             for j in range(width):
                 to[j] += value * weights[j]
@@ -88,7 +94,7 @@ def _gradient(data, indices, index_size, indptr, rows, n_rows, key, noise, delta
     """
     chosen, ends = array_at(rows, n_rows, INDEX), array_at(indptr, 0, INDEX)
     deltas, values, gradients = array_at(delta, 0, NUMBER), array_at(data, 0, NUMBER), array_at(gradient, 0, NUMBER)
-    threshold, zero = drop_threshold(rate), NUMBER(0)
+    threshold = drop_threshold(rate)
     width, each = last - first, 0 if noise == BATCHWISE else 1
     if not add:
         for feature in range(n_features):
@@ -96,13 +102,11 @@ def _gradient(data, indices, index_size, indptr, rows, n_rows, key, noise, delta
     for i in range(n_rows):
         source = part(deltas, i * stride + first, width)
         row_key = combine(np.uint64(key), i * each)
-        begin_end = part(ends, chosen[i], 2)
-        for position in range(begin_end[0], begin_end[1]):
-            feature = _column(indices, index_size, position)
-            factor = _factor(noise, row_key, feature, rate, threshold, values)
-            if factor == zero:
+        of_row = part(ends, chosen[i], 2)
+        for position in range(of_row[0], of_row[1]):
+            feature, value, is_left = _element(indices, index_size, position, row_key, noise, rate, threshold, values)
+            if not is_left:
                 continue
-            value = part(values, position, 1)[0] * factor
             to = part(gradients, feature * n_outputs + first, width)
             for j in range(width):
                 to[j] += value * source[j]

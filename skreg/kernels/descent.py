@@ -126,6 +126,18 @@ def _normalization(what, layer, first, last, optimizer, rates, step, reach, frac
 
 
 @helper
+def _staying(network_layout, layer, column, begin, end):
+    """(first, last) of units begin:end in the network that the batch has passed through.
+
+    `column` of the layout says of which units: a layer's inputs or its outputs.
+    """
+    if network_layout[layer, SPREAD] == NO_ADDRESS:
+        return begin, end
+    places = array_at(network_layout[layer, column], end + 1, INDEX)
+    return places[begin], places[end]
+
+
+@helper
 def _spread(network_layout, layer, begin, end, has_rows, first, last, gradient, start):
     """From the gradient of the smaller network's weights, or intercepts if not `has_rows`, to the whole one's."""
     call_stage(network_layout[layer, SPREAD], (address_of(network_layout, layer * N_LAYOUT),
@@ -159,10 +171,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
                 end = min(begin + HEIGHT, last)
                 place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
                 if stores:
-                    low, high = begin, end
-                    if is_thinned:
-                        places = array_at(network_layout[layer, INPUT_PLACES], end + 1, INDEX)
-                        low, high = places[begin], places[end]
+                    low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
                     gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
                     if is_thinned:
                         _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
@@ -172,10 +181,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
         first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
-            low, high = first, last
-            if is_thinned:
-                places = array_at(network_layout[layer, OUTPUT_PLACES], last + 1, INDEX)
-                low, high = places[first], places[last]
+            low, high = _staying(network_layout, layer, OUTPUT_PLACES, first, last)
             gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
             if is_thinned:
                 _spread(network_layout, layer, 0, 1, False, first, last, gradient, place)

@@ -88,7 +88,7 @@ def _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, mas
     return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
 
 
-def _prefetch_ends(builder, vec, depth, arrays, c_rows, shifts):
+def _emit_prefetches(builder, depth, arrays, c_rows, shifts):
     """Ask for what the end of a tile reads and writes, if the tile takes long enough for that to help."""
     with builder.if_then(builder.icmp_signed(">=", depth, ir.Constant(depth.type, _DEPTH_WORTH_A_PREFETCH))):
         for start, to_write in arrays:
@@ -152,15 +152,16 @@ def _emit_tiles(builder, vec, n_rows, vectors, arguments):
     floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
     factors = vec.broadcast(factor)
     gate = builder.select(has_gate, gate, c)
-    full, rest = builder.sdiv(rows, constant(n_rows)), builder.srem(rows, constant(n_rows))
-    has_full = builder.icmp_signed(">", full, constant(0))
-    in_first = builder.select(has_full, constant(n_rows), rest), builder.select(has_full, full, constant(1))
+    rest = builder.srem(rows, constant(n_rows))
+    has_whole = builder.icmp_signed(">=", rows, constant(n_rows))
+    first_height = builder.select(has_whole, constant(n_rows), rest)
+    first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
 
     entry = builder.block
     round_, tile, done, end = (builder.append_basic_block(name) for name in ("round", "tile", "done", "end"))
     builder.branch(round_)
     builder.position_at_end(round_)
-    height, count, first = (builder.phi(depth.type) for _ in range(3))
+    height, start, stop = (builder.phi(depth.type) for _ in range(3))  # of its tiles, and its rows
     last = builder.sub(height, constant(1))
     row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
     a_rows, c_rows = ([builder.mul(step, at) for at in row] for step in (a_row, c_row))
@@ -168,25 +169,24 @@ def _emit_tiles(builder, vec, n_rows, vectors, arguments):
 
     builder.position_at_end(tile)
     at = builder.phi(depth.type)  # row of the tile's first
-    a_at, c_at, gate_at = (builder.gep(start, [builder.mul(step, at)])
-                           for start, step in ((a, a_row), (c, c_row), (gate, c_row)))
-    _prefetch_ends(builder, vec, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
+    a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
+                           for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
+    _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
     b_masks = masks if n_rows == 1 else [None] * vectors
     sums = _emit_products(builder, vec, vectors, a_at, a_rows, a_col, b, b_row, depth, b_masks)
     _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
     following = builder.add(at, constant(n_rows))
-    at.add_incoming(first, round_)
+    at.add_incoming(start, round_)
     at.add_incoming(following, builder.block)
-    ahead = builder.icmp_signed("<", following, builder.add(first, builder.mul(count, constant(n_rows))))
-    builder.cbranch(ahead, tile, done)
+    builder.cbranch(builder.icmp_signed("<", following, stop), tile, done)
 
     builder.position_at_end(done)
-    rows_left = builder.icmp_signed("<", following, rows)
-    for phi, value, next_ in ((height, in_first[0], rest), (count, in_first[1], constant(1)),
-                              (first, constant(0), following)):
-        phi.add_incoming(value, entry)
-        phi.add_incoming(next_, done)
-    builder.cbranch(rows_left, round_, end)
+    for phi, in_first, in_second in (
+        (height, first_height, rest), (start, constant(0), following), (stop, first_stop, rows)
+    ):  # fmt: skip
+        phi.add_incoming(in_first, entry)
+        phi.add_incoming(in_second, done)
+    builder.cbranch(builder.icmp_signed("<", following, rows), round_, end)
     builder.position_at_end(end)
     builder.ret_void()
 

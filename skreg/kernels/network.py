@@ -145,7 +145,7 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
         if layer == 0 and len(indptr) > 0:
             sparse_sums(data, indices, indptr, rows, begin, end, key, 0, 1, rate, params, layout, work,
                         layout[0, OUTPUT], is_rectified(0, layout))  # fmt: skip
-        elif layer == 0 and in_place:
+        elif layer == 0 and in_place:  # as an array that may be written to, or `product` would be compiled once more
             _multiply(0, array_at(address_of(x, 0), len(x), work.dtype), begin * x_row, x_row, begin, end, params,
                       layout, work, panel)  # fmt: skip
         else:
