@@ -31,11 +31,14 @@ def _flat(X):
 
 
 def operands(X, dtype):
-    """The kernels' six arguments for X of the same dtype: x, x_row, x_col, data, indices, indptr."""
-    none, no_index = np.empty(0, dtype), np.empty(0, np.int32)
+    """The kernels' six arguments for X of the same dtype: x, x_row, x_col, data, indices, indptr.
+
+    `indices` are bytes, 4 or 8 of each number.
+    """
+    none, no_byte = np.empty(0, dtype), np.empty(0, np.uint8)
     if sparse.issparse(X):
         small = X.indices.dtype == np.int32 or X.shape[1] <= np.iinfo(np.int32).max
-        indices = X.indices.astype(np.int32 if small else np.int64, copy=False)
+        indices = np.ascontiguousarray(X.indices, np.int32 if small else np.int64).view(np.uint8)
         return (
             _read_only(none), 0, 0,
             _read_only(X.data), _read_only(indices), _read_only(X.indptr.astype(np.int64, copy=False)),
@@ -43,7 +46,7 @@ def operands(X, dtype):
     flat, row, col = _flat(X)
     return (
         _read_only(flat), row, col,
-        _read_only(none), _read_only(no_index), _read_only(np.empty(0, np.int64)),
+        _read_only(none), _read_only(no_byte), _read_only(np.empty(0, np.int64)),
     )  # fmt: skip
 
 

@@ -3,12 +3,78 @@
 import numpy as np
 
 from ._data import Dataset
-from ._network import Workspace, multiplications, offsets
+from ._network import Workspace, multiplications, norm_offsets, offsets
 from ._team import Team
 from .kernels import layout as code
 
 BLOCK_OF_DRAWS = 64  # rows that pass through it together in several copies, of different draws
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
+
+
+class Evaluation:
+    """A forward pass over a dataset as a table for the stage of kernels/evaluation.py, to be made any number of times.
+
+    Parameters
+    ----------
+    spec : Spec
+        Without noise.
+    dataset : Dataset
+        Of the dtype that is computed in.
+    workspace : Workspace
+        One that is `forward_only`, for BLOCK rows or fewer.
+    n_columns : int, default=0
+        Predictions of a row.
+    link : str or None, default=None
+        Name of the predictions' link; None for raw ones.
+    losses : bool, default=True
+        Whether the terms are those of the loss; else they are finite only where X is.
+
+    Attributes
+    ----------
+    table : int64 ndarray
+    terms : float64 ndarray of shape (n_times, n_blocks, 2)
+        Sums of losses and activity penalties.
+    prediction : ndarray of shape (n_times, n_samples, n_columns)
+    """
+
+    def __init__(self, spec, dataset, workspace, n_columns=0, link=None, losses=True):
+        from .kernels import evaluation as column
+        from .kernels.links import link_stage
+        from .kernels.losses import loss_stage
+
+        x, x_row, x_col, data, indices, indptr, y, n_targets, weights = dataset.arguments()
+        self._column, self._held, self.table = column, {}, np.zeros(column.N_TABLE, np.int64)
+        self._size, self._n_blocks = (dataset.n_samples, n_columns), -(-dataset.n_samples // workspace.capacity)
+        for place, array in (
+            (column.X, x), (column.DATA, data), (column.INDICES, indices), (column.INDPTR, indptr),
+            (column.Y, y if losses else y[:0]), (column.WEIGHTS, weights), (column.ROWS, np.arange(workspace.capacity)),
+            (column.LAYOUT, workspace.layout), (column.PENALTIES, spec.penalties),
+            (column.LOSS_PARAMETERS, spec.loss_numbers), (column.WORKS, workspace.work),
+            (column.ROW_TERMS, workspace.row_terms), (column.PANELS, workspace.panels),
+        ):  # fmt: skip
+            self._set(place, array)
+        for place, number in (
+            (column.X_ROW, x_row), (column.X_COL, x_col), (column.N_SAMPLES, dataset.n_samples),
+            (column.N_TARGETS, n_targets), (column.LINK, link_stage(link, dataset.dtype)),
+            (column.N_COLUMNS, n_columns), (column.N_LAYERS, spec.n_layers),
+            (column.N_PARAMS, norm_offsets(spec.layer_units, spec.normalization, spec.skip)[1]),
+            (column.LOSS, loss_stage(spec.loss, dataset.dtype) if losses else code.NOWHERE),
+            (column.BLOCK_SIZE, workspace.capacity),
+        ):  # fmt: skip
+            self.table[place] = number
+        self._dtype = dataset.dtype
+
+    def _set(self, place, array):
+        """The address of an array, which lives as long as this, and its size."""
+        self._held[place] = array
+        self.table[place], self.table[place + 1] = array.__array_interface__["data"][0], array.size
+
+    def make_room(self, n_times, prediction=None):
+        """For the results of so many passes. `prediction` is where they go, if it is given."""
+        self.terms = np.zeros((n_times, self._n_blocks, 2))
+        self.prediction = np.empty((n_times, *self._size), self._dtype) if prediction is None else prediction
+        self._set(self._column.TERMS, self.terms)
+        self._set(self._column.PREDICTION, self.prediction)
 
 
 def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
@@ -20,27 +86,18 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
     `params` and `prediction` must have one dtype.
     """
     from .kernels.entry import evaluate as kernel
-    from .kernels.links import link_stage
-    from .kernels.losses import loss_stage
+    from .kernels.evaluation import STAGES
 
-    spec = spec.without_noise
-    dtype, n_samples = params.dtype, dataset.n_samples
+    spec, dtype, n_samples = spec.without_noise, params.dtype, dataset.n_samples
+    stage, n_columns = STAGES["evaluation"].address(dtype), 0 if prediction is None else prediction.shape[1]
     total = np.zeros(2)
-    n_columns = 0 if prediction is None else prediction.shape[1]
-    loss = loss_stage(spec.loss, dtype) if losses else code.NOWHERE
     with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
         workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
-        order = np.arange(workspace.capacity)
         for rows, block in dataset.blocks(dtype):
-            *x, y, n_targets, weights = block.arguments()
-            out = np.empty(0, dtype) if prediction is None else prediction[rows].reshape(-1)
-            terms = np.zeros(2 * -(-block.n_samples // workspace.capacity))
-            team.run(
-                kernel, *x, block.n_samples, y if losses else y[:0], n_targets, weights, order,
-                link_stage(link, dtype), n_columns, out, params, workspace.layout, spec.penalties, loss,
-                spec.loss_numbers, workspace.capacity, terms, workspace.work, workspace.row_terms, workspace.panels,
-            )  # fmt: skip
-            total += terms.reshape(-1, 2).sum(axis=0)
+            a_pass = Evaluation(spec, block, workspace, n_columns, link, losses)
+            a_pass.make_room(1, None if prediction is None else prediction[rows])
+            team.run(kernel, params, stage, a_pass.table)
+            total += a_pass.terms.sum(axis=(0, 1))
     return total / n_samples
 
 

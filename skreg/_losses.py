@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
-from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.metrics import d2_pinball_score
 
 from ._compat import InvalidParameterError
+from ._scores import r_squared
 
 # Of each loss, the function from raw predictions to means or probabilities.
 OUT_ACTIVATIONS = {
@@ -96,7 +97,7 @@ def regression_score(loss, parameters, y, raw, sample_weight):
     if loss != "quantile":
         with np.errstate(over="ignore"):
             mean = np.exp(raw) if OUT_ACTIVATIONS[loss] == "exp" else raw
-        return r2_score(y, mean, sample_weight=sample_weight) if np.isfinite(mean).all() else np.nan
+        return r_squared(y, mean, sample_weight) if np.isfinite(mean).all() else np.nan
     n = n_levels(loss, parameters)
     predicted = of_levels(raw, raw, n)
     scores = [

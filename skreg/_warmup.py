@@ -112,6 +112,7 @@ def stages():
         averaging,
         clipping,
         csr,
+        evaluation,
         links,
         losses,
         noise,
@@ -122,7 +123,7 @@ def stages():
     )
 
     steps = csr, proximal, projections, clipping, averaging, augmentation, noise, thinning
-    modules = activations, activity, losses, links, normalization, *steps
+    modules = evaluation, activations, activity, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 

@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
@@ -14,6 +13,7 @@ from ._base import BaseMLP, _is_stochastic
 from ._compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
 from ._losses import CLASSIFICATION_LOSSES, loss_parameters
+from ._scores import accuracy
 
 
 @shared_docs(
@@ -402,8 +402,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _score_raw(self, y, raw_prediction, sample_weight):
         if self._multilabel:
-            return accuracy_score(y, self._decide(raw_prediction), sample_weight=sample_weight)
-        return accuracy_score(y[:, 0], self._decide_codes(raw_prediction), sample_weight=sample_weight)
+            return accuracy(y, self._decide(raw_prediction), sample_weight)
+        return accuracy(y[:, 0], self._decide_codes(raw_prediction), sample_weight)
 
     def _stratify(self, y):
         if self._multilabel:

@@ -229,6 +229,7 @@ def test_an_interrupt_keeps_the_average_of_the_last_whole_epoch(averaging, withi
     X, y = data()
     expected = network(averaging=averaging, averaging_start=0.0, warm_start=True, max_iter=4, schedule_epochs=8)
     expected.fit(X, y)
+    monkeypatch.setattr(skreg.solvers.stochastic, "_SECONDS_AT_ONCE", 0.0)
     real, calls = skreg.kernels.entry.train_epochs, []
 
     def train_epochs(*arguments):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from skreg import DivergenceError, MLPClassifier, MLPRegressor, _spare
-from skreg.solvers import stochastic
+from skreg.solvers import measurement, stochastic
 
 from .conftest import GRADIENT_RATES, KernelRun, draw_network
 
@@ -61,9 +62,10 @@ def test_the_same_bits_and_the_same_epoch_to_stop_at(solver, n_iter_no_change, t
     assert n_iter_no_change < 10 or max(at_once) > 5
 
 
-@pytest.mark.parametrize("keywords", [{"dropout": 0.3}, {"early_stopping": True}, {"verbose": True},
-                                      {"solver": "sgd", "learning_rate": "adaptive"},
-                                      {"solver": "sgd", "learning_rate": "invscaling"}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("keywords", [{"verbose": True}, {"solver": "sgd", "learning_rate": "adaptive"},
+                                      {"solver": "sgd", "learning_rate": "invscaling"},
+                                      {"batch_norm": True, "averaging": "ema", "early_stopping": True}],
+                         ids=str)  # fmt: skip
 def test_what_python_must_see_after_each_epoch_is_one_by_one(keywords, monkeypatch, capsys):
     def make():
         return MLPRegressor((6,), max_iter=12, random_state=0, **keywords)
@@ -71,6 +73,94 @@ def test_what_python_must_see_after_each_epoch_is_one_by_one(keywords, monkeypat
     (many, one), (at_once, _) = fit_both(monkeypatch, make, *data())
     assert_same(many, one)
     assert set(at_once) == {1}
+
+
+# The objective and validation data at the end of each epoch ---------------------------------------------------------
+
+MEASURED = pytest.mark.parametrize("keywords", [
+    {"dropout": 0.3}, {"dropout": 0.3, "dropout_kind": "batchwise"}, {"input_dropout": 0.2, "penalty": "l1"},
+    {"dropout": 0.3, "activity_penalty": 0.1, "activation": "tanh"}, {"averaging": "swa", "averaging_start": 0.5},
+    {"averaging": "ema", "ema_decay": 0.9}, {"averaging": "swa", "schedule_epochs": 5, "averaging_start": 0.4},
+    {"batch_norm": True, "dropout": 0.3}, {"layer_norm": True, "dropout": 0.3}, {"early_stopping": True},
+    {"early_stopping": True, "averaging": "ema", "ema_decay": 0.9}, {"solver": "sgd", "dropout": 0.3},
+], ids=str)  # fmt: skip
+OF_DENSE = pytest.mark.parametrize("keywords", [{"input_noise": 0.5}, {"augmentation": "mixup"}], ids=str)
+
+
+def assert_measured_alike(cls, keywords, X, y, monkeypatch):
+    def make():
+        return cls((6,), batch_size=16, max_iter=40, tol=0.0, n_iter_no_change=12, alpha=0.01, random_state=0,
+                   **keywords)  # fmt: skip
+
+    (many, one), (at_once, one_by_one) = fit_both(monkeypatch, make, X, y)
+    assert_same(many, one)
+    assert many.validation_scores_ == one.validation_scores_
+    assert many.validation_loss_curve_ == one.validation_loss_curve_
+    assert set(one_by_one) == {1} and max(at_once) > 5
+
+
+@MEASURED
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_what_is_measured_is_the_same_at_once(keywords, is_sparse, monkeypatch):
+    X, y = data()
+    X = sparse.csr_array(np.where(X > 0, X, 0)) if is_sparse else X
+    assert_measured_alike(MLPRegressor, keywords, X, y, monkeypatch)
+    assert_measured_alike(MLPClassifier, keywords, X, np.digitize(y, [0, 1]), monkeypatch)
+
+
+@OF_DENSE
+def test_what_is_measured_of_dense_inputs_is_the_same_at_once(keywords, monkeypatch):
+    assert_measured_alike(MLPRegressor, keywords, *data(), monkeypatch)
+
+
+@pytest.mark.parametrize("keywords", [{"dropout": 0.3}, {"averaging": "swa", "averaging_start": 0.0},
+                                      {"averaging": "ema", "ema_decay": 0.9}, {"input_noise": 0.5},
+                                      {"layer_norm": True, "input_dropout": 0.2}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_entry_is_the_objective_at_the_end_of_its_epoch(keywords, weighted, monkeypatch):
+    monkeypatch.setattr(stochastic, "_SECONDS_AT_ONCE", EAGER)
+    (X, y), (X_val, y_val) = data(), data(23)
+    weights, weights_val = (np.arange(len(y)) % 4, np.arange(len(y_val)) % 3) if weighted else (None, None)
+
+    def fit(n_epochs):
+        net = MLPRegressor((6,), batch_size=16, max_iter=n_epochs, schedule_epochs=9, random_state=0, penalty="l1",
+                           alpha=0.01, activity_penalty=0.05, n_iter_no_change=99, **keywords)  # fmt: skip
+        return net.fit(X, y, weights, X_val=X_val, y_val=y_val, sample_weight_val=weights_val)
+
+    whole = fit(9)
+    for n_epochs in (1, 4, 9):
+        net = fit(n_epochs)
+        expected, of_val = net.objective(X, y, weights), net.objective(X_val, y_val, weights_val)
+        assert whole.loss_curve_[n_epochs - 1] == pytest.approx(expected.value, rel=1e-12)
+        assert whole.validation_loss_curve_[n_epochs - 1] == pytest.approx(of_val.value, rel=1e-12)
+        score = net.score(X_val, y_val, weights_val)
+        assert whole.validation_scores_[n_epochs - 1] == pytest.approx(score, rel=1e-9, abs=1e-12)
+
+
+def test_early_stopping_returns_to_the_weights_of_the_best_of_epochs_that_ran_at_once(monkeypatch):
+    monkeypatch.setattr(stochastic, "_SECONDS_AT_ONCE", EAGER)
+    (X, y), (X_val, y_val) = data(), data(40)
+    net = MLPRegressor((32,), batch_size=8, learning_rate_init=0.05, max_iter=60, n_iter_no_change=99, random_state=0,
+                       early_stopping=True).fit(X, y, X_val=X_val, y_val=y_val + 2 * np.cos(7 * y_val))  # fmt: skip
+    best = int(np.argmax(net.validation_scores_))
+    assert 0 < best < 59
+    short = MLPRegressor((32,), batch_size=8, learning_rate_init=0.05, max_iter=best + 1, random_state=0).fit(X, y)
+    for mine, yours in zip([*net.coefs_, *net.intercepts_], [*short.coefs_, *short.intercepts_], strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
+def test_results_of_epochs_at_once_take_little_memory(monkeypatch):
+    monkeypatch.setattr(measurement, "_MOST_BYTES", 5 * 8 * 23)
+    (X, y), (X_val, y_val) = data(), data(23)
+    calls, run = [], stochastic._Epochs.run
+    monkeypatch.setattr(stochastic._Epochs, "run",
+                        lambda self, rate, n=1: (calls.append(n), run(self, rate, n))[1])  # fmt: skip
+    monkeypatch.setattr(stochastic, "_SECONDS_AT_ONCE", EAGER)
+    MLPRegressor((6,), max_iter=30, n_iter_no_change=99, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    assert max(calls) == 5 and sum(calls) == 30
+
+
+# When something goes wrong -------------------------------------------------------------------------------------------
 
 
 def test_a_fit_that_diverges_on_the_way_keeps_the_last_finite_epoch(monkeypatch):

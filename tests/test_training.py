@@ -867,25 +867,34 @@ def test_an_interrupt_keeps_the_last_whole_epoch_bit_for_bit(cls, solver, within
     assert_same_training(net, whole)
 
 
+PLACES = {
+    "training": (skreg.solvers.stochastic, "evaluate", {"batch_norm": True, "averaging": "ema"}),
+    "validation": (skreg.solvers.monitor, "evaluate", {"batch_norm": True, "averaging": "ema"}),
+    "score": (skreg.solvers.monitor.Validation, "summary", {"dropout": 0.3}),
+}
+
+
 @quiet
 @STOCHASTIC
-@pytest.mark.parametrize("module", [skreg.solvers.stochastic, skreg.solvers.monitor], ids=["training", "validation"])
-def test_an_interrupt_while_the_losses_of_an_epoch_are_computed(solver, module, monkeypatch):
-    """The compiled epoch is over, but a loss is not known: the epoch is not a whole one."""
+@pytest.mark.parametrize("place", PLACES)
+def test_an_interrupt_while_an_epoch_is_measured(solver, place, monkeypatch):
+    """The compiled epoch is over, but a loss or score is not known: the epoch is not a whole one."""
     X, y = data()
+    owner, name, parameters = PLACES[place]
     validation = {"X_val": X, "y_val": y}
-    whole = quick(MLPRegressor, solver=solver, dropout=0.3).fit(X, y, **validation)
-    real, calls = module.evaluate, []
+    monkeypatch.setattr(skreg.solvers.stochastic, "_SECONDS_AT_ONCE", 0.0)
+    whole = quick(MLPRegressor, solver=solver, **parameters).fit(X, y, **validation)
+    real, calls = getattr(owner, name), []
 
-    def evaluate(*arguments, **keywords):
+    def measure(*arguments, **keywords):
         calls.append(None)
         if len(calls) == 4:
             raise KeyboardInterrupt
         return real(*arguments, **keywords)
 
-    net = quick(MLPRegressor, solver=solver, dropout=0.3)
+    net = quick(MLPRegressor, solver=solver, **parameters)
     with monkeypatch.context() as context:
-        context.setattr(module, "evaluate", evaluate)
+        context.setattr(owner, name, measure)
         caught(lambda: net.fit(X, y, **validation))
     assert net.interrupted_
     assert len(net.loss_curve_) == len(net.validation_loss_curve_) == len(net.validation_scores_) == net.n_iter_ == 3

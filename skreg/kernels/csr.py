@@ -122,6 +122,12 @@ def csr_codes(dtype, backward):
 
 
 @helper
+def _index_size(indices, data):
+    """Bytes of the number of a column."""
+    return len(indices) // max(len(data), 1)
+
+
+@helper
 def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate, params, layout, work, start,
                 rectified):  # fmt: skip
     """Sums of the first layer, or their positive parts if `rectified`, for rows begin:end of CSR X.
@@ -132,9 +138,10 @@ def sparse_sums(data, indices, indptr, rows, begin, end, key, number, step, rate
     if layout[0, NOISE] == BATCHWISE:
         number, step = 0, 0
     call_stage(layout[0, SPARSE_SUMS], (
-        address_of(data, 0), address_of(indices, 0), indices.itemsize, address_of(indptr, 0), address_of(rows, begin),
-        end - begin, key, number + begin * step, step, address_of(params, 0), layout[0, COEF], layout[0, INTERCEPT],
-        layout[0, NOISE], address_of(work, start + begin * stride), stride, layout[0, FAN_OUT], rectified, rate,
+        address_of(data, 0), address_of(indices, 0), _index_size(indices, data), address_of(indptr, 0),
+        address_of(rows, begin), end - begin, key, number + begin * step, step, address_of(params, 0), layout[0, COEF],
+        layout[0, INTERCEPT], layout[0, NOISE], address_of(work, start + begin * stride), stride,
+        layout[0, FAN_OUT], rectified, rate,
     ))  # fmt: skip
 
 
@@ -144,7 +151,8 @@ def gradient_of_sparse_weights(data, indices, indptr, rows, layout, rate, key, w
     """A member's columns of the first layer's weights for CSR X: their gradient is set or added at `start`."""
     first, last = share(layout[0, FAN_OUT], 1, member, n_members)
     call_stage(layout[0, SPARSE_GRADIENT], (
-        address_of(data, 0), address_of(indices, 0), indices.itemsize, address_of(indptr, 0), address_of(rows, 0),
-        len(rows), key, layout[0, NOISE], address_of(work, layout[0, DELTA]), layout[0, OUTPUT_STRIDE],
-        layout[0, FAN_IN], layout[0, FAN_OUT], first, last, address_of(gradient, start), add, rate,
+        address_of(data, 0), address_of(indices, 0), _index_size(indices, data), address_of(indptr, 0),
+        address_of(rows, 0), len(rows), key, layout[0, NOISE], address_of(work, layout[0, DELTA]),
+        layout[0, OUTPUT_STRIDE], layout[0, FAN_IN], layout[0, FAN_OUT], first, last, address_of(gradient, start), add,
+        rate,
     ))  # fmt: skip

@@ -3,10 +3,12 @@
 Shared arguments
 ----------------
 x, x_row, x_col : dense X as a flat array and the steps between its rows and columns (empty if sparse)
-data, indices, indptr : CSR X (empty if dense)
+data, indices, indptr : CSR X (empty if dense); `indices` are bytes, 4 or 8 of each number
 y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
 mixed_weights : where rows are mixed and have weights, what these become (see augmentation.py); else empty
+evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, a table with one row for each of its tables,
+    and a counter for each of them and each epoch, at first 0
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts, then those of normalisation; layout, penalties : see layout.py
 network, network_layout : what a batch passes through: `params` and `layout`, or what thinning.py makes of them
@@ -22,43 +24,38 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 import math
 
-from ._jit import entry, helper
+from ._jit import entry
 from .descent import descend
-from .layout import BETA_1, BETA_2, FAN_IN, INPUT, INPUT_STRIDE, THIN
+from .evaluation import mean_terms, pass_all, total
+from .layout import BETA_1, BETA_2, THIN
 from .matmul import ROWS
-from .network import activity_of_rows, add_gradients, deltas, forward, loss_of_rows, sum_of_inputs, write_predictions
+from .network import add_gradients, deltas, forward, loss_of_rows
 from .optimizers import step_length
 from .penalties import all_penalties
 from .random import shuffle
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
-from .team import next_task, share, wait
-from .views import nth_part, part, rest
-
-
-@helper
-def _total(row_terms, count):
-    """Sum in the order of the rows, so that it does not depend on who computed them."""
-    total = 0.0
-    for i in range(count):
-        total += row_terms[i]
-    return total
+from .team import share, wait
+from .views import nth_part, part
 
 
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, mixed_weights, subset, order, shuffled,
                  params, network, state, layout, network_layout, penalties, loss, loss_parameters, optimizer, rates,
-                 learning_rates, clip, average_stage, average, average_rates, batch_size, seed, epoch, step, reach,
-                 n_epochs, terms, work, row_terms, panels, gradients, shared_gradient, squares, member, n_members,
-                 arrivals):  # fmt: skip
+                 learning_rates, clip, average_stage, average, average_rates, n_averaged, batch_size, seed, epoch, step,
+                 reach, n_epochs, evaluate_stage, evaluations, tasks, terms, kept, work, row_terms, panels, gradients,
+                 shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
-    those met on the way; the penalties on weights and on intercepts are those at its end, not finite
-    where a parameter is not. An epoch whose terms are not finite is the last.
+    those met on the way, or those of the first of `evaluations` at its end; the penalties on weights and on
+    intercepts are those at its end, not finite where a parameter is not. An epoch whose terms are not finite is the
+    last. What is said of an epoch's end is that of the average, once there is one. Unless `kept` is empty, it gets the
+    parameters at the end of each epoch.
 
     `epoch` and `step` are the numbers of epochs and updates before; `learning_rates` and `average_rates`, see
-    averaging.py, have one entry for each update to come.
+    averaging.py, have one entry for each update to come, and `n_averaged` one for each epoch: how many updates the
+    average then is of.
     """
     control = flush_subnormals()
     n_samples = len(order)
@@ -75,7 +72,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                 for i in range(n_samples):
                     order[i] = subset[order[i]]
         n_met = wait(arrivals, n_met, n_members)
-        if n_done > 0 and not math.isfinite(_total(part(terms, 4 * n_done - 4, 4), 4)):
+        if n_done > 0 and not math.isfinite(total(part(terms, 4 * n_done - 4, 4), 4)):
             break
         total_loss, total_activity = 0.0, 0.0
         power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
@@ -95,8 +92,8 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                            panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
-                total_loss += _total(row_loss, len(rows))
-                total_activity += _total(row_activity, len(rows))
+                total_loss += total(row_loss, len(rows))
+                total_activity += total(row_activity, len(rows))
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
             learning_rate = learning_rates[n_steps]
@@ -110,56 +107,31 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                 call_stage(average_stage, (address_of(average, 0), address_of(params, 0), len(params), member,
                                            n_members, average_rates[n_steps]))  # fmt: skip
             step, n_steps = step + 1, n_steps + 1
+        shown = average if n_averaged[n_done] > 0 else params
+        mean_loss, mean_activity = total_loss / n_samples, total_activity / n_samples
+        if evaluations.shape[0] > 0:
+            n_met = wait(arrivals, n_met, n_members)  # all have moved the average
+            pass_all(evaluate_stage, evaluations, tasks, shown, n_done, member, n_members)
+            n_met = wait(arrivals, n_met, n_members)
+            if math.isfinite(mean_loss):
+                mean_loss, mean_activity = mean_terms(evaluations, n_done)
         if member == 0:
-            terms[4 * n_done], terms[4 * n_done + 3] = total_loss / n_samples, total_activity / n_samples
-            terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(params, layout, penalties)
+            terms[4 * n_done], terms[4 * n_done + 3] = mean_loss, mean_activity
+            terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(shown, layout, penalties)
+            if len(kept) > 0:
+                of_epoch = part(kept, n_done * len(shown), len(shown))
+                for i in range(len(shown)):
+                    of_epoch[i] = shown[i]
         n_done += 1
     restore(control)
     return n_done, reach
 
 
 @entry
-def evaluate(x, x_row, x_col, data, indices, indptr, n_samples, y, n_targets, weights, rows, link, n_columns,
-             prediction, params, layout, penalties, loss, loss_parameters, block_size, block_terms, works, row_terms,
-             panels, member, n_members, arrivals):  # fmt: skip
-    """Forward pass without dropout over all rows, block by block; each member takes the next block that is left.
-
-    `rows` are the numbers 0, 1, ... of the rows of a block. `block_terms` gets the sums of losses and of activity
-    penalties of each block; or where y is empty, of dense inputs, and zero: not finite where an input is not.
-    The flat `prediction` is filled, unless it is empty: by a link, or NO_ADDRESS for raw predictions, with
-    `n_columns` numbers for each row. `works` and `row_terms` have one part for each member. The DROPOUT column of
-    `penalties` must be zero, and nothing may be done to the inputs.
-    """
+def evaluate(params, stage, table, member, n_members, arrivals):
+    """One pass of the data of a table by the stage of evaluation.py at an address."""
     control = flush_subnormals()
-    work, panel = nth_part(works, member, n_members), nth_part(panels, member, n_members)
-    own_terms = nth_part(row_terms, member, n_members)
-    row_loss, row_activity = nth_part(own_terms, 0, 2), nth_part(own_terms, 1, 2)
-    in_place = x_col == 1 and len(indptr) == 0
-    n_blocks, block = (n_samples + block_size - 1) // block_size, next_task(arrivals)
-    while block < n_blocks:  # which is true of no block of a team that is disbanded
-        start = block * block_size
-        n_rows = min(block_size, n_samples - start)
-        of_block, x_of_block, weights_of_block = part(rows, 0, n_rows), rest(x, start * x_row), rest(weights, start)
-        # Before, since that brings the rows near, one after the other.
-        inputs = sum_of_inputs(x_of_block, 0, x_row, n_rows, layout[0, FAN_IN]) if in_place else 0.0
-        forward(x_of_block, x_row, x_col, data, indices, rest(indptr, start), of_block, 0, n_rows, params,
-                layout, penalties, 0, 0, work, panel, weights_of_block, 0.0, in_place, 0, 1, arrivals,
-                0)  # fmt: skip
-        if len(prediction) > 0:
-            write_predictions(link, n_rows, n_columns, layout, work, prediction, start * n_columns)
-        block_terms[2 * block] = block_terms[2 * block + 1] = 0.0
-        if len(y) > 0:
-            activity_of_rows(weights_of_block, of_block, n_rows, layout, penalties, work, row_activity)
-            loss_of_rows(rest(y, start * n_targets), n_targets, weights_of_block, of_block, 0, n_rows, 1.0, layout,
-                         loss, loss_parameters, work, row_loss)  # fmt: skip
-            block_terms[2 * block] = _total(row_loss, n_rows)
-            block_terms[2 * block + 1] = _total(row_activity, n_rows)
-        elif in_place:
-            block_terms[2 * block] = inputs
-        elif len(indptr) == 0:
-            block_terms[2 * block] = sum_of_inputs(work, layout[0, INPUT], layout[0, INPUT_STRIDE], n_rows,
-                                                   layout[0, FAN_IN])  # fmt: skip
-        block = next_task(arrivals)
+    call_stage(stage, (address_of(table, 0), address_of(params, 0), 0, member, n_members, address_of(arrivals, 0)))
     restore(control)
 
 
@@ -188,8 +160,8 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
         n_met = wait(arrivals, n_met, n_members)
         add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members)
         if member == 0:
-            total_loss += _total(row_loss, len(rows))
-            total_activity += _total(row_activity, len(rows))
+            total_loss += total(row_loss, len(rows))
+            total_activity += total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
     restore(control)
     return total_loss, total_activity

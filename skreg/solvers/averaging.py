@@ -58,7 +58,7 @@ class WeightAverage:
     def _rates_of_ema(self, n_epochs, n_steps):
         counts = self._state.n_averaged + 1 + np.arange(n_epochs * n_steps)
         decay = self._options.ema_decay
-        return (1 - decay) / (1 - decay**counts), counts[n_steps - 1 :: n_steps]
+        return (1 - decay) / (1 - decay**counts), np.ascontiguousarray(counts[n_steps - 1 :: n_steps])
 
     def _rates_of_swa(self, n_epochs, n_steps):
         rates, counts = np.zeros((n_epochs, n_steps)), np.empty(n_epochs, np.int64)

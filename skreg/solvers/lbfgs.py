@@ -92,8 +92,10 @@ class _Run:
         monitor = self.monitor
         if self.objective.spec.is_smooth != self.spec.is_smooth:  # what is minimised is not F itself
             value = sum(evaluate(self.spec, params, self.dataset)) + sum(penalty_terms(self.spec, params))
-        penalty = 0.0 if monitor.validation is None else sum(penalty_terms(self.spec, params))
-        monitor.record(self.spec, params, n_iter, value, penalty)
+        penalty, validated = 0.0, None
+        if monitor.validation is not None:
+            penalty, validated = sum(penalty_terms(self.spec, params)), monitor.validation.measure(self.spec, params)
+        monitor.record(params, n_iter, value, penalty, validated)
         self.kept = params, n_iter, monitor.history.snapshot()
 
     def reason_to_stop(self, iterate):

@@ -22,9 +22,13 @@ class Validation:
         """(mean loss + activity penalty, score) at `params`; the score is NaN where predictions are not finite."""
         raw = np.empty((self.dataset.n_samples, spec.layer_units[-1]), params.dtype)
         loss, activity = evaluate(spec, params, self.dataset, raw)
+        return self.summary(loss + activity, raw)
+
+    def summary(self, loss, raw):
+        """The same of a loss and raw predictions that are known."""
         with np.errstate(over="ignore"):
             score = self.score(raw) if np.isfinite(raw).all() else np.nan
-        return float(loss + activity), float(score)
+        return float(loss), float(score)
 
 
 @dataclass
@@ -71,11 +75,12 @@ class Monitor:
         if self.early_stopping:
             self.best_params = params.copy()
 
-    def record(self, spec, params, n_iter, loss, penalty):
-        """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases."""
-        history, score = self.history, None
-        if self.validation is not None:  # measured first: an interrupt leaves curves of one length
-            validation_loss, score = self.validation.measure(spec, params)
+    def record(self, params, n_iter, loss, penalty, validated=None):
+        """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases.
+
+        `validated` is what `Validation.measure` says of the parameters, where there are validation data.
+        """
+        history, (validation_loss, score) = self.history, validated or (None, None)
         history.loss_curve.append(loss)
         self._say("Iteration %d, loss = %.8f", n_iter, loss)
         if self.validation is not None:

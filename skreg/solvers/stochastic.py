@@ -19,6 +19,7 @@ from .._warn import warn
 from ..exceptions import DivergenceError
 from ..kernels import layout as code
 from .averaging import WeightAverage
+from .measurement import Measurement
 from .schedules import LearningRate
 
 
@@ -170,12 +171,13 @@ class _LastGood:
 class _Epochs:
     """Runs compiled epochs on one dataset with one workspace."""
 
-    def __init__(self, spec, options, dataset, params, state, seed, team, averages):
+    def __init__(self, spec, options, dataset, params, state, seed, team, averages, measurement=None):
         from ..kernels import clipping
         from ..kernels.stages import NO_ADDRESS
 
         self.team = team
-        self.averages = averages
+        self.averages, self.measurement = averages, measurement or Measurement(spec)
+        self.measurement.begin(team.size)
         self.average = np.empty(0, params.dtype) if state.average is None else state.average
         self.clip = self.average_stage = NO_ADDRESS
         if options.clip_norm is not None:
@@ -218,36 +220,20 @@ class _Epochs:
         learning_rates, terms = np.empty(n_epochs * self.n_steps), np.empty((n_epochs, 4))
         learning_rates[:] = learning_rate
         average_rates, n_averaged = self.averages.rates(n_epochs, self.n_steps)
+        *tables, kept = self.measurement.arguments(n_epochs, self.params)
         n_done, state.reach = self.team.run(
             train_epochs, *self.arguments, self.mixture.weights, self.subset, self.order, options.shuffle, self.params,
             network.params, state.moments, workspace.layout, network.layout, network.penalties,
             loss_stage(spec.loss, self.params.dtype), spec.loss_numbers, options.optimizer, self.rates, learning_rates,
-            self.clip, self.average_stage, self.average, average_rates, options.batch_size, self.seed, state.n_epochs,
-            state.n_steps, state.reach, n_epochs, terms.reshape(-1), workspace.work, workspace.row_terms,
-            workspace.panels, *self.scratch,
+            self.clip, self.average_stage, self.average, average_rates, n_averaged, options.batch_size, self.seed,
+            state.n_epochs, state.n_steps, state.reach, n_epochs, *tables, terms.reshape(-1), kept, workspace.work,
+            workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
         state.n_averaged = int(n_averaged[n_done - 1])
         state.n_steps += n_done * self.n_steps
         state.n_samples_seen += n_done * self.dataset.n_samples
         return terms[:n_done]
-
-
-def _rows_to_measure(dataset, seed):
-    """The rows on which the objective is measured anew after each epoch, always the same ones.
-
-    Few enough to cost next to nothing, where there are many: of n rows, n / 64, but at least 512.
-    """
-    weights = dataset.sample_weight
-    if weights is not None and dataset.rows is not None:
-        weights = weights[dataset.rows]
-    candidates = dataset.n_samples if weights is None else np.flatnonzero(weights)
-    n_candidates = dataset.n_samples if weights is None else len(candidates)
-    n_rows = max(512, dataset.n_samples // 64)
-    if n_candidates <= n_rows:
-        return dataset.compact()
-    rows = np.sort(np.random.default_rng(seed).choice(candidates, n_rows, replace=False))
-    return dataset.take(rows, dataset.dtype).with_mean_weight()
 
 
 def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
@@ -266,7 +252,7 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     interrupted = False
     try:
         with DeferredInterrupt() as interrupt, Team(multiplications(spec.layer_units, options.batch_size)) as team:
-            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team, averages), interrupt)
+            run.epochs(_Epochs(spec, options, dataset, params, state, seed, team, averages, run.measurement), interrupt)
     except KeyboardInterrupt:
         interrupted = True
         run.good.restore()
@@ -301,9 +287,7 @@ class _Run:
 
     def __post_init__(self):
         self.good = _LastGood(self)
-        measures = self.spec.has_noise or self.monitor.validation is not None or self.options.averaging is not None
-        measures = measures or bool(self.options.augmentation)
-        self.measured = _rows_to_measure(self.dataset, self.seed) if measures else None
+        self.measurement = Measurement.of_fit(self.spec, self.options, self.dataset, self.seed, self.monitor)
 
     def epochs(self, epochs, interrupt):
         """Run epochs until one of the reasons to stop."""
@@ -322,13 +306,14 @@ class _Run:
 
     def _n_at_once(self):
         """Epochs to run before Python looks at them: none but the last of them can be a reason to stop."""
-        monitor = self.monitor
-        if self.measured is not None or monitor.verbose or self.options.incremental or not self.schedule.is_known_ahead:
+        monitor, is_known_ahead = self.monitor, self.schedule.is_known_ahead
+        if self.measurement.is_apart or monitor.verbose or self.options.incremental or not is_known_ahead:
             return 1
         until_stalled = monitor.n_iter_no_change - monitor.history.no_improvement_count + 1
         until_stalled = np.inf if self._needs_all else until_stalled
         in_time = _SECONDS_AT_ONCE / self.seconds_an_epoch
-        return int(max(1, min(self.options.max_iter - self.n_iter, until_stalled, in_time, _MOST_AT_ONCE)))
+        most = min(_MOST_AT_ONCE, self.measurement.most_at_once(self.params))
+        return int(max(1, min(self.options.max_iter - self.n_iter, until_stalled, in_time, most)))
 
     @property
     def _needs_all(self):
@@ -346,21 +331,29 @@ class _Run:
         n_epochs, start = self._n_at_once(), perf_counter()
         rates = self._learning_rates(epochs, n_epochs)
         objectives = self._objectives(epochs.run(rates, n_epochs))
-        self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
         finite = [objective for objective in objectives if math.isfinite(objective[0])]
         if len(finite) < len(objectives):
             self.good.restore()
             if finite:  # the same again, bit for bit
                 epochs.run(rates[: len(finite) * epochs.n_steps], len(finite))
-        for loss, penalty in finite:
-            self.monitor.record(self.spec, self.averages.shown(self.params), self.n_iter + 1, loss, penalty)
+        for epoch, (loss, penalty) in enumerate(finite):
+            shown, validated = self._at_end_of(epoch)
+            self.monitor.record(shown, self.n_iter + 1, loss, penalty, validated)
             self.n_iter += 1
             self.schedule.end_epoch(self.state.n_samples_seen)
+        self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
         self.good.release()
         if len(finite) < len(objectives):
             self._diverged(objectives[-1][0], rates[len(finite) * epochs.n_steps :].max())
             return True
         return not self._needs_all and self.monitor.has_stalled and self._stalled()
+
+    def _at_end_of(self, epoch):
+        """(parameters, what validation data say of them) at the end of one of the last epochs."""
+        shown = self.averages.shown(self.params)
+        if self.measurement.is_apart:
+            return shown, self.monitor.validation.measure(self.spec, shown)
+        return self.measurement.shown_after(epoch, shown), self.measurement.validated_after(epoch)
 
     def _diverged(self, loss, learning_rate):
         self.n_iter += 1
@@ -376,25 +369,19 @@ class _Run:
         """The last entry of the curve, at new statistics."""
         history = self.monitor.history
         if self.n_iter > 0 and np.isfinite(history.loss_curve[-1]):
-            history.loss_curve[-1] = float(sum(evaluate(self.spec, self.params, self.measured))
+            history.loss_curve[-1] = float(sum(evaluate(self.spec, self.params, self.measurement.rows))
                                            + sum(penalty_terms(self.spec, self.params)))  # fmt: skip
             history.best_loss = min(history.loss_curve)
 
     def _objectives(self, terms):
-        """[(F, its penalty on weights and biases)] after the epochs with these terms, one row each.
-
-        Without dropout, augmentation, validation data or averaging the loss is the mean of what the batches
-        met, which costs nothing. Otherwise it is measured anew, so that it has no dropout noise and belongs to the same
-        weights as the validation loss; epochs are then run one at a time.
-        """
+        """[(F, its penalty on weights and biases)] after the epochs with these terms, one row each."""
         loss, weights, biases, activity = terms.T
-        if self.measured is not None and np.isfinite(loss).all():
+        if self.measurement.is_apart and np.isfinite(loss).all():
             shown = self.averages.shown(self.params)
-            if self.has_stale_statistics and self.monitor.validation is not None:
-                refresh_statistics(self.spec, shown, self.dataset)  # or else once at the end
-            loss, activity = evaluate(self.spec, shown, self.measured)
-            if shown is not self.params:
-                weights, biases = penalty_terms(self.spec, shown)
+            if self.has_stale_statistics:
+                refresh_statistics(self.spec, shown, self.dataset)
+            loss, activity = evaluate(self.spec, shown, self.measurement.rows)
+            weights, biases = penalty_terms(self.spec, shown)
         totals, penalties = loss + weights + biases + activity, np.add(weights, biases)
         return list(zip(np.atleast_1d(totals).tolist(), np.atleast_1d(penalties).tolist(), strict=True))
 
