@@ -161,12 +161,12 @@ class Vectors:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, signature, name), [value])
 
     def at_least(self, floor, value):
-        """The larger of both; a NaN in `value` stays one."""
-        return self.builder.select(self.builder.fcmp_ordered("<=", value, floor), floor, value)
+        """The larger of both; a NaN in `value` stays one. As x86's `max` has it: a single instruction."""
+        return self.builder.select(self.builder.fcmp_ordered(">", floor, value), floor, value)
 
     def at_most(self, ceiling, value):
         """The smaller of both; a NaN in `value` stays one."""
-        return self.builder.select(self.builder.fcmp_ordered(">=", value, ceiling), ceiling, value)
+        return self.builder.select(self.builder.fcmp_ordered("<", ceiling, value), ceiling, value)
 
     def _estimate(self, name, value):
         """14 bits of a function, by an instruction of AVX-512."""
