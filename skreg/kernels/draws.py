@@ -36,7 +36,7 @@ def _first_layer(x, x_row, x_col, data, indices, indptr, rows, draw, copy, param
     else:
         stride, width = layout[0, INPUT_STRIDE], layout[0, FAN_IN]
         place = layout[0, INPUT] + begin * stride
-        gather(x, x_row, x_col, rows, 0, n_rows, work, place, stride, width)
+        gather(x, x_row, x_col, rows, part(rows, 0, 0), 0, n_rows, work, place, stride, width)
         if rate > 0:
             drop_rows(place, stride, place, stride, n_rows, width, key, draw, 0, False, rate, layout[0, NOISE], work)
         multiply(0, begin, begin + n_rows, params, layout, work, panel)

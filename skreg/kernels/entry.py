@@ -78,12 +78,13 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
         power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
         for start in range(0, n_samples, batch_size):
             rows = part(order, start, min(batch_size, n_samples - start))
+            upcoming = part(order, start + len(rows), min(batch_size, n_samples - start - len(rows)))
             begin, end = share(len(rows), ROWS, member, n_members)
             if network_layout[0, THIN] != NO_ADDRESS:
                 call_stage(network_layout[0, THIN], (address_of(network_layout, 0), layout.shape[0], seed, step,
                                                      member, n_members, address_of(arrivals, 0), n_met))  # fmt: skip
                 n_met += 2
-            n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, network, network_layout,
+            n_met = forward(x, x_row, x_col, data, indices, indptr, rows, upcoming, begin, end, network, network_layout,
                             penalties, seed, step, work, panel, row_weights, scale, False, member, n_members, arrivals,
                             n_met)  # fmt: skip
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
@@ -151,8 +152,9 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
     for start in range(0, len(order), block_size):
         rows = part(order, start, min(block_size, len(order) - start))
         begin, end = share(len(rows), ROWS, member, n_members)
-        n_met = forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, 0, 0,
-                        work, panel, weights, 0.0, False, member, n_members, arrivals, n_met)  # fmt: skip
+        n_met = forward(x, x_row, x_col, data, indices, indptr, rows, part(order, 0, 0), begin, end, params, layout,
+                        penalties, 0, 0, work, panel, weights, 0.0, False, member, n_members, arrivals,
+                        n_met)  # fmt: skip
         loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
         n_met = deltas(weights, rows, begin, end, scale, params, layout, penalties, 0, 0, work, panel, row_activity,

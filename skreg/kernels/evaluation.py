@@ -103,8 +103,9 @@ def _evaluate(address, network, time, member, n_members, task_counter):
         of_block, x_of_block, weights_of_block = part(rows, 0, n_rows), rest(x, start * x_row), rest(weights, start)
         # Before, since that brings the rows near, one after the other.
         inputs = sum_of_inputs(x_of_block, 0, x_row, n_rows, layout[0, FAN_IN]) if in_place else 0.0
-        forward(x_of_block, x_row, x_col, data, indices, rest(indptr, start), of_block, 0, n_rows, params,
-                layout, penalties, 0, 0, work, panel, weights_of_block, 0.0, in_place, 0, 1, tasks, 0)  # fmt: skip
+        forward(x_of_block, x_row, x_col, data, indices, rest(indptr, start), of_block, part(rows, 0, 0), 0, n_rows,
+                params, layout, penalties, 0, 0, work, panel, weights_of_block, 0.0, in_place, 0, 1, tasks,
+                0)  # fmt: skip
         if len(prediction) > 0:
             write_predictions(table[LINK], n_rows, n_columns, layout, work, prediction, start * n_columns)
         terms[2 * block] = terms[2 * block + 1] = 0.0

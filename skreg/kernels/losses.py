@@ -30,6 +30,7 @@ from ._jit import helper
 from .deviances import gamma, poisson, tweedie
 from .elementary import exp, logistic, maximum, softplus
 from .focal import binary_focal, multinomial_focal
+from .simd import prefetch
 from .stages import Stage, array_at, row_weight
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
@@ -111,6 +112,7 @@ def _multinomial(y, raw, n_outputs, parameters):
     return loss + math.log(total)
 
 
+_ROWS_AHEAD = 24  # of which memory is asked for the targets
 NUMBER = loss_and_gradient = None  # what a stage makes of the template
 
 
@@ -125,6 +127,8 @@ def _losses(y, n_targets, weights, rows, n_rows, raw, stride, n_outputs, row_los
     indices, total = array_at(rows, n_rows, INDEX), array_at(row_loss, n_rows, np.float64)
     parameters = array_at(loss_parameters, n_parameters, np.float64)
     for i in range(n_rows):
+        if i + _ROWS_AHEAD < n_rows:
+            prefetch(array_at(y, 1, NUMBER), indices[i + _ROWS_AHEAD] * n_targets)
         prediction = array_at(raw + i * stride, n_outputs, NUMBER)
         target = array_at(y + indices[i] * n_targets * prediction.itemsize, n_targets, NUMBER)
         weight = row_weight(weights, indices[i], NUMBER)

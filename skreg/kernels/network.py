@@ -49,27 +49,40 @@ from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
-from .simd import VECTOR_BYTES, lanes_of, prefetch
+from .simd import prefetch_from_afar
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
 from .team import share
 from .views import part, set_zero
 
-_ROWS_AHEAD = 8
+# Rows of X that memory is asked for ahead, of so many bytes at most: they wait in the second-level cache.
+_ROWS_AHEAD, _BYTES_AHEAD = 64, 256 * 1024
+# Bytes of X from which on they are further away than that.
+_FAR = 1024 * 1024
+
+
+@helper
+def _ask_for_row(x, start, n_features):
+    first = address_of(x, start)
+    n_lines = (first + n_features * x.itemsize - 1) // CACHE_LINE - first // CACHE_LINE + 1
+    for line in range(n_lines):
+        prefetch_from_afar(x, start + line * (CACHE_LINE // x.itemsize))
 
 
 @outlined
-def gather(x, x_row, x_col, rows, begin, end, work, start, stride, n_features):
+def gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_features):
     """Copy rows of dense X to the workspace.
 
-    They lie anywhere in memory that is as large as it may be: a few rows ahead are on their way.
+    They lie anywhere in memory that is as large as it may be: those to come are on their way, too, and at the end
+    the first of the next batch, `upcoming`.
     """
-    per_line = CACHE_LINE * lanes_of(work) // VECTOR_BYTES
+    ahead = min(_ROWS_AHEAD, end - begin, _BYTES_AHEAD // (n_features * x.itemsize) + 1)
+    is_far = x_col == 1 and x.itemsize * len(x) > _FAR
     for i in range(begin, end):
-        if x_col == 1 and i + _ROWS_AHEAD < end:
-            ahead = rows[i + _ROWS_AHEAD] * x_row
-            for j in range(0, n_features, per_line):
-                prefetch(x, ahead + j)
+        if is_far and i + ahead < end:
+            _ask_for_row(x, rows[i + ahead] * x_row, n_features)
+        elif is_far and i + ahead - end + begin < len(upcoming):
+            _ask_for_row(x, upcoming[i + ahead - end + begin] * x_row, n_features)
         to, source = start + i * stride, rows[i] * x_row
         if x_col == 1:
             copy_row(x, source, work, to, n_features)
@@ -131,10 +144,11 @@ def activate(layer, begin, end, layout, work):
 
 
 @outlined
-def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, layout, penalties, seed, step, work,
-            panel, weights, batch_share, in_place, member, n_members, arrivals, n_met):  # fmt: skip
+def forward(x, x_row, x_col, data, indices, indptr, rows, upcoming, begin, end, params, layout, penalties, seed, step,
+            work, panel, weights, batch_share, in_place, member, n_members, arrivals, n_met):  # fmt: skip
     """Fill the workspace with the activations of every layer; those of the last are the raw predictions.
 
+    `upcoming` are the rows of the next batch, if they are known.
     With `in_place` the rows begin:end of dense X are multiplied where they lie, whatever `rows` says; its columns
     must be next to each other, and nothing may be done to them before.
     Returns the number of meetings so far: batch normalisation, which takes the rows' weights and what one
@@ -154,7 +168,7 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, begin, end, params, la
             if layer > 0:
                 before = layout[layer - 1, OUTPUT]
             else:
-                gather(x, x_row, x_col, rows, begin, end, work, source, stride, fan_in)
+                gather(x, x_row, x_col, rows, upcoming, begin, end, work, source, stride, fan_in)
                 augment = layout[0, AUGMENT]
                 if augment != NO_ADDRESS:
                     call_stage(augment, (address_of(x, 0), x_row, x_col, address_of(rows, 0), len(rows), begin, end,

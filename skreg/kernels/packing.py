@@ -48,9 +48,14 @@ def _copy_row(context, source, source_start, target, target_start, columns, vect
 @helper
 def copy_row(source, source_start, target, target_start, count):
     """Copy numbers to where there is room for whole vectors; what is behind them may become zero."""
-    if HAS_MASKS:
-        for j in range(0, count, lanes_of(target)):
-            _copy_row(source, source_start + j, target, target_start + j, count - j, 1)
+    lanes = lanes_of(target)
+    if count >= lanes:  # the last ends with the row
+        for j in range(0, count - lanes, lanes):
+            _copy_row(source, source_start + j, target, target_start + j, lanes, 1)
+        j = count - lanes
+        _copy_row(source, source_start + j, target, target_start + j, lanes, 1)
+    elif HAS_MASKS:
+        _copy_row(source, source_start, target, target_start, count, 1)
     else:
         for j in range(count):
             target[target_start + j] = source[source_start + j]

@@ -11,12 +11,13 @@ import numpy as np
 
 from ._jit import helper
 from .simd import prefetch
+from .stages import address_of, array_at
 
 SHUFFLE_STREAM, DROPOUT_STREAM, INPUT_NOISE_STREAM = 1, 2, 3
 AUGMENT_STREAM = 5
 
 # Steps of the shuffle that memory is asked for ahead, from so many rows on that they leave the second-level cache.
-_STEPS_AHEAD, _MANY = 24, 100_000
+_STEPS_AHEAD, _MANY, _MOST_INT32 = 24, 100_000, 2**31 - 1
 
 _GOLDEN_64 = np.uint64(0x9E3779B97F4A7C15)
 GOLDEN_32 = np.uint32(0x9E3779B9)
@@ -43,19 +44,33 @@ def _partner(key, i):
 
 
 @helper
-def shuffle(order, seed, epoch):
-    """Fill `order` with a permutation of its indices that depends on seed and epoch alone.
+def _shuffle_many(order, key):
+    """`shuffle` on numbers of half the size, which stay nearer, with all partners known before, in the other half."""
+    n, start = len(order), address_of(order, 0)
+    partners, places = array_at(start, n, np.int32), array_at(start + 4 * n, n, np.int32)
+    for i in range(n):
+        partners[i] = _partner(key, i)
+    for i in range(n):
+        places[i] = i
+    for i in range(n - 1, 0, -1):
+        prefetch(places, partners[max(i - _STEPS_AHEAD, 0)])
+        j = partners[i]
+        places[i], places[j] = places[j], places[i]
+    for i in range(n):  # number i never lies where another one still has to be read
+        order[i] = places[i]
 
-    Fisher-Yates; the partners of the next steps are known, so that no step waits for memory.
-    """
+
+@helper
+def shuffle(order, seed, epoch):
+    """Fill `order` with a permutation of its indices that depends on seed and epoch alone, by Fisher-Yates."""
     n = len(order)
+    key = combine(combine(np.uint64(seed), SHUFFLE_STREAM), epoch)
+    if _MANY <= n <= _MOST_INT32:
+        _shuffle_many(order, key)
+        return
     for i in range(n):
         order[i] = i
-    key = combine(combine(np.uint64(seed), SHUFFLE_STREAM), epoch)
-    is_large = n > _MANY
     for i in range(n - 1, 0, -1):
-        if is_large and i > _STEPS_AHEAD:
-            prefetch(order, _partner(key, i - _STEPS_AHEAD))
         j = _partner(key, i)
         order[i], order[j] = order[j], order[i]
 

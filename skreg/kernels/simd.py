@@ -38,12 +38,12 @@ VECTOR_BYTES = vector_bytes()
 HAS_MASKS = VECTOR_BYTES > 16
 
 
-def emit_prefetch(builder, pointer, *, to_write):
-    """Bring a cache line to the first level."""
+def emit_prefetch(builder, pointer, *, to_write, level=1):
+    """Bring a cache line to the first or second level."""
     pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT32, INT32, INT32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 3, 1))])
+    builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 4 - level, 1))])
 
 
 def element(ctx, builder, signature, args, array, at):
@@ -226,12 +226,20 @@ def lanes_of(context, array):
     return types.intp(array), emit
 
 
-@intrinsic
-def prefetch(context, array, at):
-    """Bring an element's cache line near; any place will do, there or not."""
+def _make_prefetch(level):
+    @intrinsic
+    def prefetch(context, array, at):
+        """Bring an element's cache line near; any place will do, there or not."""
 
-    def emit(ctx, builder, signature, args):
-        emit_prefetch(builder, element(ctx, builder, signature, args, 0, args[1]), to_write=False)
-        return ctx.get_dummy_value()
+        def emit(ctx, builder, signature, args):
+            place = element(ctx, builder, signature, args, 0, args[1])
+            emit_prefetch(builder, place, to_write=False, level=level)
+            return ctx.get_dummy_value()
 
-    return types.void(array, types.intp), emit
+        return types.void(array, types.intp), emit
+
+    return prefetch
+
+
+# To the first level, which few can be on their way to at a time, and to the second.
+prefetch, prefetch_from_afar = _make_prefetch(1), _make_prefetch(2)
