@@ -104,9 +104,12 @@ class Dataset:
             weights = (self.sample_weight / self.weight_unit).astype(self.dtype)
         return *operands(self.X, self.dtype), _read_only(self.y.reshape(-1)), self.y.shape[1], _read_only(weights)
 
-    def blocks(self, dtype, most=np.inf):
-        """(slice of rows, dataset of them in another dtype), at most `most`, so few that they cost no memory."""
-        n_rows = min(N_ROWS_AT_ONCE if self.dtype == dtype else N_ROWS_CAST, most)
+    def blocks(self, dtype, most=np.inf, at_once=N_ROWS_AT_ONCE):
+        """(slice of rows, dataset of them in another dtype), at most `most`, so few that they cost no memory.
+
+        `at_once` may be more where a slice of all is a view.
+        """
+        n_rows = min(at_once if self.dtype == dtype else N_ROWS_CAST, most)
         if self.rows is None and self.dtype == dtype and self.n_samples <= n_rows:
             yield slice(0, self.n_samples), self
             return

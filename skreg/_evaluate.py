@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from ._data import Dataset
+from ._data import N_ROWS_AT_ONCE, Dataset
 from ._network import Workspace, multiplications, norm_offsets, offsets
 from ._team import Team
 from .kernels import layout as code
 
 BLOCK_OF_DRAWS = 64  # rows that pass through it together in several copies, of different draws
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
+
+
+# Multiply-adds after which an interrupt is seen: less than a second.
+AT_ONCE = 10_000_000_000
 
 
 class Evaluation:
@@ -93,7 +97,11 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
     total = np.zeros(2)
     with Team(multiplications(spec.layer_units, n_samples), most=-(-n_samples // BLOCK)) as team:
         workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
-        for rows, block in dataset.blocks(dtype):
+        # Terms are summed up slice by slice; predictions of dense X need no slices.
+        at_once = N_ROWS_AT_ONCE
+        if not losses and not dataset.is_sparse:
+            at_once = max(at_once, AT_ONCE // multiplications(spec.layer_units, 1))
+        for rows, block in dataset.blocks(dtype, at_once=at_once):
             a_pass = Evaluation(spec, block, workspace, n_columns, link, losses)
             a_pass.make_room(1, None if prediction is None else prediction[rows])
             team.run(kernel, params, stage, a_pass.table)

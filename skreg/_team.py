@@ -22,6 +22,31 @@ DISBANDED = 2**62
 _lock = threading.Lock()
 _n_running = 0
 _this_thread = threading.local()
+_spare_pools = []  # one at most: to start a thread takes as long as to predict some thousand rows
+
+
+def _borrow_pool(n_threads):
+    """A pool of so many threads or more, that of a team before where there is one."""
+    with _lock:
+        pool = _spare_pools.pop() if _spare_pools else None
+    if pool is not None and pool._max_workers < n_threads:
+        pool.shutdown()
+        pool = None
+    return pool or ThreadPoolExecutor(n_threads, thread_name_prefix="skreg")
+
+
+def _give_back_pool(pool):
+    """Its threads wait for the next team, unless others do already."""
+    with _lock:
+        is_kept = not _spare_pools
+        if is_kept:
+            _spare_pools.append(pool)
+    if not is_kept:
+        pool.shutdown()
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a process are not those of its child
+    os.register_at_fork(after_in_child=_spare_pools.clear)
 
 
 def n_cores():
@@ -74,7 +99,7 @@ class Team:
         if self.size > 1:
             self._pool = self._outer and self._outer._pool
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="skreg")
+                self._pool = _borrow_pool(self.size - 1)
         return self
 
     def __exit__(self, *error):
@@ -85,7 +110,7 @@ class Team:
                 _n_running -= 1
         pool, self._pool = self._pool, None
         if pool is not None and not (self._outer and pool is self._outer._pool):
-            pool.shutdown()
+            _give_back_pool(pool)
 
     def _n_members(self):
         if self._pool is None:

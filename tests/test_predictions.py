@@ -7,8 +7,8 @@ import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
 
-from skreg import MLPClassifier, MLPRegressor, _team
-from skreg._data import Dataset
+from skreg import MLPClassifier, MLPRegressor, _evaluate, _team
+from skreg._data import N_ROWS_AT_ONCE, Dataset
 from skreg._evaluate import evaluate
 from skreg._spec import prediction_spec
 
@@ -124,6 +124,27 @@ def test_changed_weights_are_seen_wherever_they_lie():
         net.coefs_[1] = np.asfortranarray(net.coefs_[1] / 2)  # an array of the user's own
         net.intercepts_[1] = net.intercepts_[1] / 2
         np.testing.assert_allclose(net.predict(X), before, rtol=1e-12)
+
+
+@pytest.mark.parametrize("held", [np.ascontiguousarray, np.asfortranarray, sparse.csr_array])
+def test_rows_at_once_or_slice_by_slice(held, monkeypatch):
+    """Dense X is passed in one piece, unless that takes too long for an interrupt to wait."""
+    X = np.random.default_rng(0).normal(size=(2 * N_ROWS_AT_ONCE + 7, 3)).astype(np.float32)
+    net = MLPRegressor((4,), max_iter=2, random_state=0).fit(X[:50], X[:50, 0])
+    counts, run = [], _team.Team.run
+
+    def counted(team, kernel, *arguments):
+        counts[-1] += 1
+        return run(team, kernel, *arguments)
+
+    monkeypatch.setattr(_team.Team, "run", counted)
+    predictions = []
+    for at_once in (_evaluate.AT_ONCE, 1):
+        monkeypatch.setattr(_evaluate, "AT_ONCE", at_once)
+        counts.append(0)
+        predictions.append(net.predict(held(X)))
+    assert counts == ([3, 3] if held is sparse.csr_array else [1, 3])
+    np.testing.assert_array_equal(*predictions)
 
 
 def test_a_disbanded_team_predicts_nothing_more(monkeypatch):

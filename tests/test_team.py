@@ -1,6 +1,9 @@
 """How many threads a fit takes: all that numba may have, shared by the fits of a process, fewer where others say so."""
 
+import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -72,6 +75,55 @@ def test_a_team_within_a_team_takes_its_threads():
         assert len(members_of(outer)) == 8
     with Team(1) as outer, Team(WORTH_A_TEAM) as inner:
         assert len(members_of(inner)) == 8
+
+
+def thread_of_second_member(team):
+    found = {}
+
+    def note(member, n_members, arrivals):
+        found[member] = threading.get_ident()
+
+    team.run(note)
+    return found[1]
+
+
+def test_threads_stay_for_the_next_team():
+    _team._spare_pools.clear()
+    first = run_a_team()
+    assert run_a_team() == first
+    with Team(WORTH_A_TEAM, most=2) as team:
+        assert thread_of_second_member(team) == first
+        with ThreadPoolExecutor(1) as other:  # at the same time, one of its own
+            assert other.submit(run_a_team).result() != first
+    assert len(_team._spare_pools) == 1
+    with Team(WORTH_A_TEAM) as team:  # more than wait
+        assert len(members_of(team)) == 8
+    assert len(_team._spare_pools) == 1
+
+
+def run_a_team():
+    with Team(WORTH_A_TEAM, most=2) as team:
+        return thread_of_second_member(team)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no other way to have a child without threads")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    run_a_team()
+    child = os.fork()
+    if child == 0:
+        with Team(WORTH_A_TEAM) as team:
+            os._exit(0 if len(members_of(team)) == 8 else 1)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert status == 0
+            return
+        time.sleep(0.01)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    pytest.fail("The child waits for threads of its parent.")
 
 
 def test_an_error_of_a_member_reaches_the_caller():
