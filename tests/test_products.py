@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skreg.kernels.matmul import DEPTH, HEIGHT, ROWS, VECTORS, panel_size
+from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, ROWS, VECTORS, panel_size
 
 from .products import (
     BOTH_APART,
@@ -94,6 +94,23 @@ def test_one_column(dtype, m, depth, a, b, c_padding, epilogue, whole, seed):
 
 
 @dtypes
+@given(
+    m=sizes("m"), depth=st.one_of(sizes("depth"), st.sampled_from(around(DEPTH_WORTH_PARTS, 2 * DEPTH, 4 * DEPTH))),
+    n=st.integers(2, lanes(np.float32)), a=strides(), b_padding=st.integers(0, 9), c_padding=st.integers(0, 3),
+    epilogue=st.one_of(st.sampled_from(EPILOGUES), st.builds(dict, add=st.booleans())), whole=st.booleans(),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+@properties
+def test_few_columns(dtype, m, depth, n, a, b_padding, c_padding, epilogue, whole, seed):
+    """Vectors with parts of the depth or of the rows, in one block of k and in several."""
+    problem = draw(
+        np.random.default_rng(seed), m, depth, n, dtype, **epilogue, whole=whole, a=make_strides(a, m, depth, dtype),
+        b=Strides("rows", b_padding), c_padding=c_padding,
+    )  # fmt: skip
+    (assert_exact if whole else assert_close)(problem)
+
+
+@dtypes
 @epilogues
 @pytest.mark.parametrize("shape", [(ROWS, 0, 5), (0, 3, 5), (3, 3, 0), (1, 1, 1), (2 * ROWS + 3, 2 * DEPTH + 9, 1),
                                    (HEIGHT + ROWS + 1, 2 * DEPTH + 1, 203)], ids=str)  # fmt: skip
@@ -125,15 +142,16 @@ def rows_of(problem, rows, **changes):
 
 
 @dtypes
-@pytest.mark.parametrize("depth", [5, 101, 2 * DEPTH + 7])
-@pytest.mark.parametrize("n", [1, 3, 37, 210])
+@pytest.mark.parametrize("depth", [5, 101, 4 * DEPTH + 7])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 37, 210])
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_same_bits_however_rows_are_split(dtype, depth, n, order):
     """At multiples of ROWS, with anything in the panel; as teams split them."""
     rng = np.random.default_rng(depth + n)
     m = HEIGHT + 5 * ROWS + 3
-    problem = draw(rng, m, depth, n, dtype, add=True, intercepts=True, rectified=True, gate=True, whole=False,
-                   a=Strides(order, 2))  # fmt: skip
+    has_epilogue = order != "columns" or n % 2 == 1
+    flags = dict.fromkeys(FLAGS, has_epilogue)
+    problem = draw(rng, m, depth, n, dtype, **flags, whole=False, a=Strides(order, 2))
     whole = problem.solve()
     np.testing.assert_array_equal(whole, rows_of(problem, slice(None), scratch=1e30).solve())
     for _ in range(3):
@@ -145,7 +163,7 @@ def test_the_same_bits_however_rows_are_split(dtype, depth, n, order):
 @dtypes
 @pytest.mark.parametrize("shape", [(1, 7, 2), (2 * ROWS + 3, 300, 37), (40, 100, 205)], ids=str)
 def test_the_same_bits_wherever_matrices_lie(dtype, shape):
-    """Copies change nothing; but for one column, whose sums are in another order."""
+    """Copies change nothing; but for one column or few, whose sums are in another order."""
     rng = np.random.default_rng(4)
     problem = draw(rng, *shape, dtype, add=True, intercepts=True, whole=False)
     expected = problem.solve()
@@ -154,9 +172,19 @@ def test_the_same_bits_wherever_matrices_lie(dtype, shape):
         np.testing.assert_array_equal(Problem(**{**vars(problem), **changed}).solve(), expected)
 
 
+@dtypes
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+def test_the_same_bits_of_few_columns_and_a_transposed(dtype, n):
+    """Parts of the rows are summed as by other tiles, which take what is neither in rows nor in columns."""
+    problem = draw(np.random.default_rng(n), 3 * HEIGHT + 37, DEPTH + 9, n, dtype, add=True, whole=False)
+    found = [Problem(**{**vars(problem), "a": Strides(order, 3)}).solve() for order in ("columns", "both")]
+    np.testing.assert_array_equal(*found)
+
+
 # What is not finite --------------------------------------------------------------------------------------------------
 
-SHAPES = [(ROWS + 3, 20, 1), (ROWS + 3, DEPTH + 9, 1), (ROWS + 3, 20, 5), (ROWS + 3, DEPTH + 9, 40)]
+SHAPES = [(ROWS + 3, 20, 1), (ROWS + 3, DEPTH + 9, 1), (ROWS + 3, 20, 5), (ROWS + 3, DEPTH + 9, 40),
+          (ROWS + 3, 35, 2), (ROWS + 3, 35, 3), (ROWS + 3, 4 * DEPTH + 3, 7)]  # fmt: skip
 
 
 def disturbed(problem, name, place, value):

@@ -57,8 +57,8 @@ def check_products(dtype):
     lanes, rows = products.lanes(dtype), matmul.ROWS
     shapes = [(1, 1, 1), (rows + 1, lanes + 1, 1), (rows, 3, lanes), (rows + 3, 2 * lanes - 1, lanes + 1),
               (2 * rows + 1, 2 * lanes, 2 * lanes), (2 * rows + 3, matmul.DEPTH + 5, 3 * lanes - 1),
-              (rows + 1, 97, 201)]  # fmt: skip
-    epilogues = [{}, {"add": True, "intercepts": True, "rectified": True, "gate": True}]
+              (rows + 1, 97, 201), (70, 33, lanes // 2), (70, 35, max(lanes // 4, 2))]  # fmt: skip
+    epilogues = [{}, {"add": True}, {"add": True, "intercepts": True, "rectified": True, "gate": True}]
     layouts = [products.ROWS_APART, products.COLUMNS_APART, products.BOTH_APART]
     for shape, epilogue, a, b in itertools.product(shapes, epilogues, layouts, layouts):
         problem = products.draw(rng, *shape, dtype, **epilogue, a=a, b=b)

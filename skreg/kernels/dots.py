@@ -19,7 +19,7 @@ def _folded(vec, first, second):
     return vec.builder.fadd(even, odd)
 
 
-def _merged(vec, vectors):
+def merge(vec, vectors):
     """One vector of a power of two of them: each has its part of the lanes, which sum to its sum."""
     while len(vectors) > 1:
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
@@ -32,7 +32,7 @@ def emit_lane_sums(vec, vectors):
     results = []
     for at in range(0, len(vectors), vec.lanes):
         group = vectors[at : at + vec.lanes]
-        merged, n_parts = _merged(vec, group), vec.lanes // len(group)
+        merged, n_parts = merge(vec, group), vec.lanes // len(group)
         while n_parts > 1:
             merged = _folded(vec, merged, merged)
             n_parts //= 2

@@ -10,7 +10,7 @@ elements that stay in registers while the depth k runs:
 - AVX2 and SSE have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
 
 A product with one column has tiles of its own: `dots` where the rows of A are contiguous, and 1 row x
-ROW_VECTORS vectors of the transposed product where its columns are.
+ROW_VECTORS vectors of the transposed product where its columns are. So has one with few columns, see narrow.py.
 
 What is not next to each other in memory is first copied to where it is:
 
@@ -25,30 +25,19 @@ The end of a product (its *epilogue*, see `product`) is done while the tile is i
 """
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 from ._jit import helper, outlined
 from .dots import ROWS, dots
+from .narrow import BLOCK, narrow_product, narrow_product_of_transposed
 from .outer import outer_product
 from .packing import pack_panel
-from .simd import (
-    BOOL,
-    HAS_MASKS,
-    VECTOR_BYTES,
-    Vectors,
-    as_flag,
-    element,
-    emit_prefetch,
-    emit_sums,
-    ir,
-    lanes_of,
-)
+from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
+from .tiles import make_tile
 from .views import part, set_zero
 
 VECTORS = 2
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
-DEPTH = 256
+DEPTH = BLOCK
 HEIGHT = 256
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
 _ALIAS_BYTES = 1024
@@ -56,7 +45,8 @@ _ALIAS_BYTES = 1024
 _REACH_BYTES = 256 * 1024
 # From so many columns of B and so many steps of k, copying a transposed A pays.
 _COLUMNS_WORTH_A_COPY, _DEPTH_WORTH_A_COPY = 200, 96
-_DEPTH_WORTH_A_PREFETCH = 48
+# From so many steps of k, a vector with parts of the depth pays.
+DEPTH_WORTH_PARTS = 24
 
 # Steps and flags for `product`. As plain literals each would be a type of its own to numba, and `product`
 # compiled once for every combination of them.
@@ -71,180 +61,9 @@ def panel_size(dtype, transposed=True):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
-def _emit_products(builder, vec, vectors, a, a_rows, a_col, b, b_row, depth, masks):
-    """The sums of a tile, row by row; B is masked if asked to."""
-
-    def add_terms(k, places, sums):
-        a_at, b_at = places
-        shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
-        starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
-        right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
-        after = []
-        for r, a_row in enumerate(a_rows):
-            left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_row)])))
-            after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
-        return after
-
-    return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
-
-
-def _emit_prefetches(builder, depth, arrays, c_rows, shifts):
-    """Ask for what the end of a tile reads and writes, if the tile takes long enough for that to help."""
-    with builder.if_then(builder.icmp_signed(">=", depth, ir.Constant(depth.type, _DEPTH_WORTH_A_PREFETCH))):
-        for start, to_write in arrays:
-            for row in c_rows:
-                for shift in shifts:
-                    emit_prefetch(builder, builder.gep(start, [builder.add(row, shift)]), to_write=to_write)
-
-
-def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, floor, gate, factors):
-    """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
-
-    All is read before anything is written: rows that are there twice are then written twice alike.
-    """
-    vectors = len(shifts)
-    places = [(builder.add(row, shift), masks[v]) for row in c_rows for v, shift in enumerate(shifts)]
-
-    def load(start, place):
-        return vec.load(builder.gep(start, [place[0]]), place[1])
-
-    def changed(wanted, totals, change):
-        before = builder.block
-        with builder.if_then(wanted):
-            after = [change(total, place) for total, place in zip(totals, places, strict=True)]
-            changing = builder.block
-        joined = [builder.phi(vec.type) for _ in totals]
-        for phi, total, other in zip(joined, totals, after, strict=True):
-            phi.add_incoming(total, before)
-            phi.add_incoming(other, changing)
-        return joined
-
-    def gated(total, place):
-        opened = builder.fcmp_ordered(">", load(gate[1], place), vec.zero)
-        return builder.select(opened, builder.fmul(total, factors), vec.zero)
-
-    totals = changed(add, sums, lambda total, place: builder.fadd(total, load(c, place)))
-    totals = [vec.at_least(floor, builder.fadd(total, terms[at % vectors])) for at, total in enumerate(totals)]
-    totals = changed(gate[0], totals, gated)
-    for total, (at, mask) in zip(totals, places, strict=True):
-        vec.store(total, builder.gep(c, [at]), mask)
-
-
-def _emit_tiles(builder, vec, n_rows, vectors, arguments):
-    """Body of a tile function; see `_make_tile` for the arguments.
-
-    Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has
-    ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
-    """
-    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
-    intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
-
-    def constant(value):
-        return ir.Constant(depth.type, value)
-
-    shifts = [constant(v * vec.lanes) for v in range(vectors)]
-    masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
-    # What is not wanted is not loaded, so that its pointers need not be valid.
-    terms = [
-        vec.load(builder.gep(intercepts, [shift]), builder.select(has_intercepts, mask, ir.Constant(mask.type, None)))
-        for shift, mask in zip(shifts, masks, strict=True)
-    ]
-    floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
-    factors = vec.broadcast(factor)
-    gate = builder.select(has_gate, gate, c)
-    rest = builder.srem(rows, constant(n_rows))
-    has_whole = builder.icmp_signed(">=", rows, constant(n_rows))
-    first_height = builder.select(has_whole, constant(n_rows), rest)
-    first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
-
-    entry = builder.block
-    round_, tile, done, end = (builder.append_basic_block(name) for name in ("round", "tile", "done", "end"))
-    builder.branch(round_)
-    builder.position_at_end(round_)
-    height, start, stop = (builder.phi(depth.type) for _ in range(3))  # of its tiles, and its rows
-    last = builder.sub(height, constant(1))
-    row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
-    a_rows, c_rows = ([builder.mul(step, at) for at in row] for step in (a_row, c_row))
-    builder.branch(tile)
-
-    builder.position_at_end(tile)
-    at = builder.phi(depth.type)  # row of the tile's first
-    a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
-                           for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
-    _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
-    b_masks = masks if n_rows == 1 else [None] * vectors
-    sums = _emit_products(builder, vec, vectors, a_at, a_rows, a_col, b, b_row, depth, b_masks)
-    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
-    following = builder.add(at, constant(n_rows))
-    at.add_incoming(start, round_)
-    at.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_signed("<", following, stop), tile, done)
-
-    builder.position_at_end(done)
-    for phi, in_first, in_second in (
-        (height, first_height, rest), (start, constant(0), following), (stop, first_stop, rows)
-    ):  # fmt: skip
-        phi.add_incoming(in_first, entry)
-        phi.add_incoming(in_second, done)
-    builder.cbranch(builder.icmp_signed("<", following, rows), round_, end)
-    builder.position_at_end(end)
-    builder.ret_void()
-
-
-def _tile_function(module, vec, n_rows, vectors):
-    """The tile as a function of the module, made once: inlined at each use it would be compiled many times."""
-    name = f"skreg_tile_{n_rows}x{vectors}x{vec.lanes}_f{vec.bits}"
-    if name in module.globals:
-        return module.globals[name]
-    pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
-    kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
-    kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _emit_tiles(builder, type(vec)(builder, vec.numba_dtype), n_rows, vectors, function.args)
-    return function
-
-
-def _make_tile(n_rows, vectors):
-    """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], `n_rows` rows at a time.
-
-    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
-    where a tile has but one row. depth > 0. The epilogue's arguments are those of `product`; `intercept`
-    and `gate` are places in `others` and in `c`.
-    """
-
-    @intrinsic
-    def tile(
-        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
-        intercept, rectified, gate, factor
-    ):  # fmt: skip
-        def emit(ctx, builder, signature, args):
-            def pointer(array, at):
-                return element(ctx, builder, signature, args, array, at)
-
-            def is_wanted(at):
-                return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
-
-            vec = Vectors(builder, signature.args[0].dtype)
-            intercept, rectified, gate, factor = args[15:]
-            builder.call(
-                _tile_function(builder.module, vec, n_rows, vectors),
-                [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
-                 *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
-                 as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor],
-            )  # fmt: skip
-            return ctx.get_dummy_value()
-
-        i, flag = types.intp, types.boolean
-        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype), emit
-
-    return tile
-
-
-_tile_1, _tile_2, _one_row = _make_tile(ROWS, 1), _make_tile(ROWS, VECTORS), _make_tile(1, ROW_VECTORS)
-_low_tile = _make_tile(ROWS // 2, VECTORS)  # for what is left of the rows
+_tile_1, _tile_2 = make_tile("1", ROWS, 1), make_tile("2", ROWS, VECTORS)
+_low_tile = make_tile("low", ROWS // 2, VECTORS)  # for what is left of the rows
+_one_row = make_tile("row", 1, ROW_VECTORS)
 
 
 @helper
@@ -370,6 +189,15 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
         outer_product(a, a_start, a_row, b, b_start, c, c_start, c_row, m, n, gate, factor)
         return
     lanes, itemsize = lanes_of(c), VECTOR_BYTES // lanes_of(c)
+    if 2 * n <= lanes and b_col == 1 and m > 0 and HAS_MASKS:
+        if a_col == 1 and depth >= DEPTH_WORTH_PARTS:
+            narrow_product(a, a_start, a_row, b, b_start, b_row, c, c_start, c_row, m, depth, n, panel, add, intercept,
+                           rectified, gate, factor)  # fmt: skip
+            return
+        if a_row == 1 and intercept < 0 and gate < 0 and not rectified:
+            done = narrow_product_of_transposed(a, a_start, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, n,
+                                                panel, add)  # fmt: skip
+            a_start, c_start, m = a_start + done, c_start + done * c_row, m - done
     block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)
     copies_a = a_row == 1 and n >= _COLUMNS_WORTH_A_COPY and depth >= _DEPTH_WORTH_A_COPY
     for i0 in range(0, m, HEIGHT):

@@ -93,13 +93,13 @@ def emit_sums(vec, count, step, strides, n_sums, add_terms):
 
 
 class Vectors:
-    """Emits operations on vectors of one element type with one builder."""
+    """Emits operations on vectors of one element type with one builder, as long as a register or of `lanes`."""
 
-    def __init__(self, builder, numba_dtype):
+    def __init__(self, builder, numba_dtype, lanes=None):
         self.builder, self.numba_dtype = builder, numba_dtype
         self.element = ir.FloatType() if numba_dtype == types.float32 else ir.DoubleType()
         self.bits = 32 if numba_dtype == types.float32 else 64
-        self.lanes = 8 * VECTOR_BYTES // self.bits
+        self.lanes = lanes or 8 * VECTOR_BYTES // self.bits
         self.type = ir.VectorType(self.element, self.lanes)
         self.zero = ir.Constant(self.type, None)
 

@@ -1,0 +1,234 @@
+"""Tiles of a matrix product: what is computed in registers, and the end of a product while it is there.
+
+A tile function walks over rows of C, some at a time. What it sums and how is the caller's: the tiles of matmul.py
+and those of narrow.py differ in nothing else.
+"""
+
+from numba import types
+from numba.extending import intrinsic
+
+from .simd import BOOL, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
+
+_DEPTH_WORTH_A_PREFETCH = 48
+
+
+def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks):
+    """The sums of a tile, row by row; B is masked where a tile has but one row."""
+    vectors = len(masks)
+    if len(a_rows) > 1:
+        masks = [None] * vectors
+
+    def add_terms(k, places, sums):
+        a_at, b_at = places
+        shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
+        starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
+        right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
+        after = []
+        for r, a_row in enumerate(a_rows):
+            left = vec.broadcast(builder.load(builder.gep(a, [builder.add(a_at, a_row)])))
+            after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
+        return after
+
+    return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
+
+
+def _emit_prefetches(builder, depth, arrays, c_rows, shifts):
+    """Ask for what the end of a tile reads and writes, if the tile takes long enough for that to help."""
+    with builder.if_then(builder.icmp_signed(">=", depth, ir.Constant(depth.type, _DEPTH_WORTH_A_PREFETCH))):
+        for start, to_write in arrays:
+            for row in c_rows:
+                for shift in shifts:
+                    emit_prefetch(builder, builder.gep(start, [builder.add(row, shift)]), to_write=to_write)
+
+
+def emit_change(builder, wanted, values, change):
+    """`change(values)` if that is wanted, else the values."""
+    before = builder.block
+    with builder.if_then(wanted):
+        changed = change(values)
+        changing = builder.block
+    joined = [builder.phi(value.type) for value in values]
+    for phi, value, other in zip(joined, values, changed, strict=True):
+        phi.add_incoming(value, before)
+        phi.add_incoming(other, changing)
+    return joined
+
+
+def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, floor, gate, factors):
+    """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
+
+    All is read before anything is written: rows that are there twice are then written twice alike.
+    """
+    vectors = len(shifts)
+    places = [(builder.add(row, shift), masks[v]) for row in c_rows for v, shift in enumerate(shifts)]
+
+    def load(start, place):
+        return vec.load(builder.gep(start, [place[0]]), place[1])
+
+    def added(totals):
+        return [builder.fadd(total, load(c, place)) for total, place in zip(totals, places, strict=True)]
+
+    def gated(totals):
+        opened = [builder.fcmp_ordered(">", load(gate[1], place), vec.zero) for place in places]
+        return [
+            builder.select(is_open, builder.fmul(total, factors), vec.zero)
+            for is_open, total in zip(opened, totals, strict=True)
+        ]
+
+    totals = emit_change(builder, add, sums, added)
+    totals = [vec.at_least(floor, builder.fadd(total, terms[at % vectors])) for at, total in enumerate(totals)]
+    totals = emit_change(builder, gate[0], totals, gated)
+    for total, (at, mask) in zip(totals, places, strict=True):
+        vec.store(total, builder.gep(c, [at]), mask)
+
+
+def _emit_tiles(builder, vec, tile, arguments):
+    """Body of a tile function; see `Tile` for the arguments.
+
+    Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has
+    ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
+    """
+    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
+    intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
+
+    def constant(value):
+        return ir.Constant(depth.type, value)
+
+    n_rows, vectors = tile.n_rows, tile.vectors
+    shifts = [constant(v * vec.lanes) for v in range(vectors)]
+    masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
+    # What is not wanted is not loaded, so that its pointers need not be valid.
+    terms = [
+        vec.load(builder.gep(intercepts, [shift]), builder.select(has_intercepts, mask, ir.Constant(mask.type, None)))
+        for shift, mask in zip(shifts, masks, strict=True)
+    ]
+    floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
+    factors = vec.broadcast(factor)
+    gate = builder.select(has_gate, gate, c)
+    rest = builder.srem(rows, constant(n_rows))
+    has_whole = builder.icmp_signed(">=", rows, constant(n_rows))
+    first_height = builder.select(has_whole, constant(n_rows), rest)
+    first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
+
+    entry = builder.block
+    round_, one_tile, done, end = (builder.append_basic_block(name) for name in ("round", "tile", "done", "end"))
+    builder.branch(round_)
+    builder.position_at_end(round_)
+    height, start, stop = (builder.phi(depth.type) for _ in range(3))  # of its tiles, and its rows
+    last = builder.sub(height, constant(1))
+    row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
+    a_rows, c_rows = ([builder.mul(step, at) for at in row] for step in (a_row, c_row))
+    builder.branch(one_tile)
+
+    builder.position_at_end(one_tile)
+    at = builder.phi(depth.type)  # row of the tile's first
+    a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
+                           for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
+    if tile.prefetches:
+        _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
+    sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks)
+    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
+    following = builder.add(at, constant(n_rows))
+    at.add_incoming(start, round_)
+    at.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, stop), one_tile, done)
+
+    builder.position_at_end(done)
+    for phi, in_first, in_second in (
+        (height, first_height, rest), (start, constant(0), following), (stop, first_stop, rows)
+    ):  # fmt: skip
+        phi.add_incoming(in_first, entry)
+        phi.add_incoming(in_second, done)
+    builder.cbranch(builder.icmp_signed("<", following, rows), round_, end)
+    builder.position_at_end(end)
+    builder.ret_void()
+
+
+def make_function(module, name, kinds, emit):
+    """A function of the module, made once: inlined at each use it would be compiled many times.
+
+    `emit(builder, arguments)` makes its body.
+    """
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    emit(ir.IRBuilder(function.append_basic_block("entry")), function.args)
+    return function
+
+
+class Tile:
+    """How some rows of C are computed at a time.
+
+    Parameters
+    ----------
+    name : str
+        Unique among all tiles.
+    n_rows, vectors : int
+        What it covers of C.
+    emit : function
+        `emit(builder, vec, a, a_rows, a_col, b, b_row, depth, masks)` returns the sums, row by row: a vector for each
+        of the `masks` of columns. `a_rows` are the places of the tile's rows in A, the last one again for those that
+        are missing.
+    lanes : function
+        From the lanes of a register to those of the vectors that rows of C have here; less than 2: no such tile.
+    prefetches : bool
+        Whether what the end of a tile reads and writes is asked for at its beginning.
+    """
+
+    def __init__(self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, prefetches=True):
+        self.name, self.n_rows, self.vectors, self.emit, self.prefetches = name, n_rows, vectors, emit, prefetches
+        self._lanes = lanes
+
+    def vectors_of(self, builder, numba_dtype):
+        """Vectors for rows of C; None where registers are too short for this tile."""
+        lanes = self._lanes(Vectors(builder, numba_dtype).lanes)
+        return Vectors(builder, numba_dtype, lanes) if lanes > 1 else None
+
+    def function(self, module, vec):
+        """The tile as a function of the module."""
+        pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
+        kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
+        kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
+        return make_function(module, f"skreg_tile_{self.name}_f{vec.bits}", kinds,
+                             lambda builder, arguments: _emit_tiles(
+                                 builder, self.vectors_of(builder, vec.numba_dtype), self, arguments))  # fmt: skip
+
+
+def make_tile(*arguments, **options):
+    """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], as a `Tile` with these arguments does it.
+
+    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
+    where a tile has but one row. depth > 0. The epilogue's arguments are those of `product`; `intercept`
+    and `gate` are places in `others` and in `c`.
+    """
+    shape = Tile(*arguments, **options)
+
+    @intrinsic
+    def tile(
+        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
+        intercept, rectified, gate, factor
+    ):  # fmt: skip
+        def emit(ctx, builder, signature, args):
+            def pointer(array, at):
+                return element(ctx, builder, signature, args, array, at)
+
+            def is_wanted(at):
+                return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
+
+            vec = shape.vectors_of(builder, signature.args[0].dtype)
+            intercept, rectified, gate, factor = args[15:]
+            if vec is not None:
+                builder.call(
+                    shape.function(builder.module, vec),
+                    [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
+                     *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
+                     as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor],
+                )  # fmt: skip
+            return ctx.get_dummy_value()
+
+        i, flag = types.intp, types.boolean
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype), emit
+
+    return tile
