@@ -61,9 +61,9 @@ def panel_size(dtype, transposed=True):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
-_tile_1, _tile_2 = make_tile("1", ROWS, 1), make_tile("2", ROWS, VECTORS)
-_low_tile = make_tile("low", ROWS // 2, VECTORS)  # for what is left of the rows
-_one_row = make_tile("row", 1, ROW_VECTORS)
+_tile_1, _tile_2 = make_tile(f"{ROWS}x1", ROWS, 1), make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS)
+_low_tile = make_tile(f"{ROWS // 2}x{VECTORS}", ROWS // 2, VECTORS)  # for what is left of the rows
+_one_row = make_tile(f"1x{ROW_VECTORS}", 1, ROW_VECTORS)
 
 
 @helper

@@ -191,7 +191,7 @@ class Tile:
         pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
         kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
         kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
-        return make_function(module, f"skreg_tile_{self.name}_f{vec.bits}", kinds,
+        return make_function(module, f"skreg_tile_{self.name}x{vec.lanes}_f{vec.bits}", kinds,
                              lambda builder, arguments: _emit_tiles(
                                  builder, self.vectors_of(builder, vec.numba_dtype), self, arguments))  # fmt: skip
 
