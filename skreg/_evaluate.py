@@ -99,7 +99,7 @@ def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):
         workspace = Workspace(spec, min(BLOCK, n_samples), dtype, dataset.is_sparse, team.size, forward_only=True)
         # Terms are summed up slice by slice; predictions of dense X need no slices.
         at_once = N_ROWS_AT_ONCE
-        if not losses and not dataset.is_sparse:
+        if n_samples > at_once and not losses and not dataset.is_sparse:
             at_once = max(at_once, AT_ONCE // multiplications(spec.layer_units, 1))
         for rows, block in dataset.blocks(dtype, at_once=at_once):
             a_pass = Evaluation(spec, block, workspace, n_columns, link, losses)
