@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._data import N_ROWS_AT_ONCE, Dataset
-from ._network import Workspace, multiplications, norm_offsets, offsets
+from ._network import Workspace, multiplications, n_params_of, offsets
 from ._team import Team
 from .kernels import layout as code
 
@@ -42,43 +42,33 @@ class Evaluation:
     """
 
     def __init__(self, spec, dataset, workspace, n_columns=0, link=None, losses=True):
-        from .kernels import evaluation as column
+        from .kernels.evaluation import N_TABLE
         from .kernels.links import link_stage
         from .kernels.losses import loss_stage
 
-        x, x_row, x_col, data, indices, indptr, y, n_targets, weights = dataset.arguments()
-        self._column, self._held, self.table = column, {}, np.zeros(column.N_TABLE, np.int64)
-        self._size, self._n_blocks = (dataset.n_samples, n_columns), -(-dataset.n_samples // workspace.capacity)
-        for place, array in (
-            (column.X, x), (column.DATA, data), (column.INDICES, indices), (column.INDPTR, indptr),
-            (column.Y, y if losses else y[:0]), (column.WEIGHTS, weights), (column.ROWS, np.arange(workspace.capacity)),
-            (column.LAYOUT, workspace.layout), (column.PENALTIES, spec.penalties),
-            (column.LOSS_PARAMETERS, spec.loss_numbers), (column.WORKS, workspace.work),
-            (column.ROW_TERMS, workspace.row_terms), (column.PANELS, workspace.panels),
-        ):  # fmt: skip
-            self._set(place, array)
-        for place, number in (
-            (column.X_ROW, x_row), (column.X_COL, x_col), (column.N_SAMPLES, dataset.n_samples),
-            (column.N_TARGETS, n_targets), (column.LINK, link_stage(link, dataset.dtype)),
-            (column.N_COLUMNS, n_columns), (column.N_LAYERS, spec.n_layers),
-            (column.N_PARAMS, norm_offsets(spec.layer_units, spec.normalization, spec.skip)[1]),
-            (column.LOSS, loss_stage(spec.loss, dataset.dtype) if losses else code.NOWHERE),
-            (column.BLOCK_SIZE, workspace.capacity),
-        ):  # fmt: skip
-            self.table[place] = number
-        self._dtype = dataset.dtype
-
-    def _set(self, place, array):
-        """The address of an array, which lives as long as this, and its size."""
-        self._held[place] = array
-        self.table[place], self.table[place + 1] = array.__array_interface__["data"][0], array.size
+        dtype, n_samples, block_size = dataset.dtype, dataset.n_samples, workspace.capacity
+        x, x_row, x_col, *csr, y, n_targets, weights = dataset.arguments()
+        self.table = np.empty(N_TABLE, np.int64)
+        self._inputs = x, *csr, y if losses else y[:0], weights, np.arange(block_size)
+        self._network = workspace.layout, spec.penalties, spec.loss_numbers
+        self._scratch = workspace.work, workspace.row_terms, workspace.panels
+        self._numbers = (
+            x_row, x_col, n_samples, n_targets, link_stage(link, dtype), n_columns,
+            n_params_of(spec.layer_units, spec.normalization, spec.skip),
+            loss_stage(spec.loss, dtype) if losses else code.NOWHERE, block_size,
+        )  # fmt: skip
+        self._shape, self._n_blocks, self._dtype = (n_samples, n_columns), -(-n_samples // block_size), dtype
 
     def make_room(self, n_times, prediction=None):
         """For the results of so many passes. `prediction` is where they go, if it is given."""
-        self.terms = np.zeros((n_times, self._n_blocks, 2))
-        self.prediction = np.empty((n_times, *self._size), self._dtype) if prediction is None else prediction
-        self._set(self._column.TERMS, self.terms)
-        self._set(self._column.PREDICTION, self.prediction)
+        from .kernels.entry import describe_data
+
+        self.terms = np.empty((n_times, self._n_blocks, 2))
+        self.prediction = np.empty((n_times, *self._shape), self._dtype) if prediction is None else prediction
+        describe_data(
+            self.table, *self._inputs, self.prediction.reshape(-1), *self._network, self.terms.reshape(-1),
+            *self._scratch, *self._numbers,
+        )  # fmt: skip
 
 
 def evaluate(spec, params, dataset, prediction=None, *, link=None, losses=True):

@@ -54,6 +54,12 @@ def norm_offsets(layer_units, normalization, skip=0):
     return places, at
 
 
+@lru_cache(maxsize=256)
+def n_params_of(layer_units, normalization, skip=0):
+    """Length of the flat parameters."""
+    return norm_offsets(layer_units, normalization, skip)[1]
+
+
 def units_of(coefs, intercepts):
     """Units of each layer, inputs first, of weights and intercepts that fit together."""
     shapes = [np.shape(coef) for coef in coefs]
@@ -298,7 +304,7 @@ def descent_scratch(layer_units, skip, normalization, dtype, sparse, n_members, 
     If `whole`, both gradients are the same array, as long as the parameters.
     """
     if whole:
-        gradient = aligned_zeros(norm_offsets(layer_units, normalization, skip)[1], dtype)
+        gradient = aligned_zeros(n_params_of(layer_units, normalization, skip), dtype)
         sizes = [size for fan_in, fan_out in shapes_of(layer_units, skip) for size in (fan_in * fan_out, fan_out)]
         if normalization is not None:
             sizes += [2 * width for width in layer_units[1:-1]]

@@ -45,8 +45,15 @@ def _give_back_pool(pool):
         pool.shutdown()
 
 
-if hasattr(os, "register_at_fork"):  # the threads of a process are not those of its child
-    os.register_at_fork(after_in_child=_spare_pools.clear)
+def _begin_in_child():
+    """Nothing of the threads of a process is in its child."""
+    global _lock, _n_running
+    _lock, _n_running = threading.Lock(), 0
+    _spare_pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def n_cores():

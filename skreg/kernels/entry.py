@@ -26,7 +26,7 @@ import math
 
 from ._jit import entry
 from .descent import descend
-from .evaluation import mean_terms, pass_all, total
+from .evaluation import fill_table, mean_terms, pass_all, total
 from .layout import BETA_1, BETA_2, THIN
 from .matmul import ROWS
 from .network import add_gradients, deltas, forward, loss_of_rows
@@ -126,6 +126,16 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
         n_done += 1
     restore(control)
     return n_done, reach
+
+
+@entry
+def describe_data(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters,
+                  terms, works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
+                  block_size):  # fmt: skip
+    """Fill a table of evaluation.py, whose arrays must then outlive it."""
+    fill_table(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters, terms,
+               works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
+               block_size)  # fmt: skip
 
 
 @entry

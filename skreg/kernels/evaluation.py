@@ -41,6 +41,35 @@ N_TABLE = 40
 
 
 @helper
+def _set(table, place, array):
+    table[place], table[place + 1] = address_of(array, 0), array.size
+
+
+@helper
+def fill_table(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters, terms,
+               works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
+               block_size):  # fmt: skip
+    _set(table, X, x)
+    _set(table, DATA, data)
+    _set(table, INDICES, indices)
+    _set(table, INDPTR, indptr)
+    _set(table, Y, y)
+    _set(table, WEIGHTS, weights)
+    _set(table, ROWS, rows)
+    _set(table, PREDICTION, prediction)
+    _set(table, LAYOUT, layout)
+    _set(table, PENALTIES, penalties)
+    _set(table, LOSS_PARAMETERS, loss_parameters)
+    _set(table, TERMS, terms)
+    _set(table, WORKS, works)
+    _set(table, ROW_TERMS, row_terms)
+    _set(table, PANELS, panels)
+    table[X_ROW], table[X_COL], table[N_SAMPLES], table[N_TARGETS] = x_row, x_col, n_samples, n_targets
+    table[LINK], table[N_COLUMNS], table[N_LAYERS], table[N_PARAMS] = link, n_columns, layout.shape[0], n_params
+    table[LOSS], table[BLOCK_SIZE] = loss, block_size
+
+
+@helper
 def total(row_terms, count):
     """Sum in the order of the rows, so that it does not depend on who computed them."""
     result = 0.0

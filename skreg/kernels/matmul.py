@@ -21,6 +21,9 @@ What is not next to each other in memory is first copied to where it is:
   cache while the panels of B pass: one step of k would touch another page each time. Where A is not
   transposed its ROWS rows are read along, and a copy costs more than it gains.
 
+The next panel of B is asked for while a panel is multiplied, a cache line with each step of k. Weights that other
+cores have just updated come from far: without it the copy waits for each line, a tenth of a step of two layers of 128.
+
 The end of a product (its *epilogue*, see `product`) is done while the tile is in registers.
 """
 
@@ -61,7 +64,7 @@ def panel_size(dtype, transposed=True):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
-_tile_1, _tile_2 = make_tile(f"{ROWS}x1", ROWS, 1), make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS)
+_tile_1, _tile_2 = make_tile(f"{ROWS}x1", ROWS, 1), make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS, asks_ahead=True)
 _low_tile = make_tile(f"{ROWS // 2}x{VECTORS}", ROWS // 2, VECTORS)  # for what is left of the rows
 _one_row = make_tile(f"1x{ROW_VECTORS}", 1, ROW_VECTORS)
 
@@ -136,10 +139,12 @@ def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectif
 
 @helper
 def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start, b_row, c, c_start, c_row, m, depth,
-                    columns, wide, add, others, intercept, rectified, gate, factor):  # fmt: skip
+                    columns, wide, add, others, intercept, rectified, gate, factor, line, next_line,
+                    next_half):  # fmt: skip
     """C[:, :columns] = or += A B for one panel of B, tile by tile.
 
-    A lies in groups of `a_group` rows, `a_group_step` apart.
+    A lies in groups of `a_group` rows, `a_group_step` apart. `line` and what follows say where the next panel's
+    cache lines are in `others`: one for each step of k, and in every second tile those `next_half` further on.
     """
     for i in range(0, m, a_group):
         rows, c_at, gate_at = min(a_group, m - i), c_start + i * c_row, gate + i * c_row if gate >= 0 else gate
@@ -150,7 +155,7 @@ def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start,
                     intercept, rectified, gate_at, factor)  # fmt: skip
         elif rows > 0:
             _tile_2(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                    intercept, rectified, gate_at, factor)  # fmt: skip
+                    intercept, rectified, gate_at, factor, line, next_line, next_half)  # fmt: skip
         if low > 0:
             _low_tile(a, a_start + rows * a_row, a_row, a_col, b, b_start, b_row, c, c_at + rows * c_row, c_row, depth,
                       low, columns, add, others, intercept, rectified, gate_at + rows * c_row if gate >= 0 else NONE,
@@ -218,10 +223,15 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
                 if b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
+                line, next_line, next_half = b_start, 0, 0
+                if b_col == 1 and j + width < n:
+                    line, next_line, next_half = b_start + k0 * b_row + j + width, b_row, lanes
+                elif b_col == k_count and j + width < n:  # a panel of whole columns, one behind the other
+                    line, next_line, next_half = b_start + (j + width) * b_col, lanes, k_count * lanes
                 at = i0 * c_row + j
                 _multiply_panel(
                     left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
                     height, k_count, columns, width > lanes, add or k0 > 0, b,
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
-                    gate + at if ends and gate >= 0 else NONE, factor,
+                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, next_half,
                 )  # fmt: skip

@@ -12,14 +12,19 @@ from .simd import BOOL, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 _DEPTH_WORTH_A_PREFETCH = 48
 
 
-def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks):
-    """The sums of a tile, row by row; B is masked where a tile has but one row."""
+def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=None):
+    """The sums of a tile, row by row; B is masked where a tile has but one row.
+
+    `ahead`, if given, is (a pointer, how far it moves with each step of k): what is there is asked for on the way.
+    """
     vectors = len(masks)
     if len(a_rows) > 1:
         masks = [None] * vectors
 
     def add_terms(k, places, sums):
-        a_at, b_at = places
+        a_at, b_at, *ahead_at = places
+        for at in ahead_at:
+            emit_prefetch(builder, builder.gep(ahead[0], [at]), to_write=False, level=2)
         shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
         starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
         right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
@@ -29,7 +34,8 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks):
             after += [vec.fma(left, right[v], sums[r * vectors + v]) for v in range(vectors)]
         return after
 
-    return emit_sums(vec, depth, 1, [a_col, b_row], len(a_rows) * vectors, add_terms)
+    strides = [a_col, b_row] if ahead is None else [a_col, b_row, ahead[1]]
+    return emit_sums(vec, depth, 1, strides, len(a_rows) * vectors, add_terms)
 
 
 def _emit_prefetches(builder, depth, arrays, c_rows, shifts):
@@ -89,7 +95,7 @@ def _emit_tiles(builder, vec, tile, arguments):
     ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
     """
     a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
-    intercepts, has_intercepts, rectified, gate, has_gate, factor = arguments[11:]
+    intercepts, has_intercepts, rectified, gate, has_gate, factor, *ahead = arguments[11:]
 
     def constant(value):
         return ir.Constant(depth.type, value)
@@ -126,7 +132,12 @@ def _emit_tiles(builder, vec, tile, arguments):
                            for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
     if tile.prefetches:
         _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
-    sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks)
+    options = {}
+    if tile.asks_ahead:
+        line, step, between = ahead
+        is_odd = builder.and_(builder.sdiv(at, constant(n_rows)), constant(1))
+        options["ahead"] = builder.gep(line, [builder.mul(is_odd, between)]), step
+    sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
     _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
     following = builder.add(at, constant(n_rows))
     at.add_incoming(start, round_)
@@ -175,11 +186,17 @@ class Tile:
         From the lanes of a register to those of the vectors that rows of C have here; less than 2: no such tile.
     prefetches : bool
         Whether what the end of a tile reads and writes is asked for at its beginning.
+    asks_ahead : bool
+        Whether a cache line that is needed later is asked for with each step of k. It then has three arguments more:
+        the place in `others` of the first of these lines, how far the next is from it, and how much further those of
+        every second tile are.
     """
 
-    def __init__(self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, prefetches=True):
+    def __init__(
+        self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, prefetches=True, asks_ahead=False
+    ):
         self.name, self.n_rows, self.vectors, self.emit, self.prefetches = name, n_rows, vectors, emit, prefetches
-        self._lanes = lanes
+        self._lanes, self.asks_ahead = lanes, asks_ahead
 
     def vectors_of(self, builder, numba_dtype):
         """Vectors for rows of C; None where registers are too short for this tile."""
@@ -190,7 +207,7 @@ class Tile:
         """The tile as a function of the module."""
         pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
         kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
-        kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
+        kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element, *([pointer, i64, i64] if self.asks_ahead else [])]
         return make_function(module, f"skreg_tile_{self.name}x{vec.lanes}_f{vec.bits}", kinds,
                              lambda builder, arguments: _emit_tiles(
                                  builder, self.vectors_of(builder, vec.numba_dtype), self, arguments))  # fmt: skip
@@ -205,30 +222,39 @@ def make_tile(*arguments, **options):
     """
     shape = Tile(*arguments, **options)
 
-    @intrinsic
+    def emit(ctx, builder, signature, args):
+        def pointer(array, at):
+            return element(ctx, builder, signature, args, array, at)
+
+        def is_wanted(at):
+            return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
+
+        vec = shape.vectors_of(builder, signature.args[0].dtype)
+        intercept, rectified, gate, factor, *lines = args[15:]
+        lines[:1] = [pointer(14, line) for line in lines[:1]]
+        if vec is not None:
+            builder.call(
+                shape.function(builder.module, vec),
+                [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
+                 *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
+                 as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor, *lines],
+            )  # fmt: skip
+        return ctx.get_dummy_value()
+
+    def signature(a, b, c, others, *more):
+        i, flag = types.intp, types.boolean
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype, *more)
+
     def tile(
         context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
         intercept, rectified, gate, factor
     ):  # fmt: skip
-        def emit(ctx, builder, signature, args):
-            def pointer(array, at):
-                return element(ctx, builder, signature, args, array, at)
+        return signature(a, b, c, others), emit
 
-            def is_wanted(at):
-                return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
+    def tile_that_asks_ahead(
+        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
+        intercept, rectified, gate, factor, line, next_line, next_half
+    ):  # fmt: skip
+        return signature(a, b, c, others, *[types.intp] * 3), emit
 
-            vec = shape.vectors_of(builder, signature.args[0].dtype)
-            intercept, rectified, gate, factor = args[15:]
-            if vec is not None:
-                builder.call(
-                    shape.function(builder.module, vec),
-                    [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
-                     *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
-                     as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor],
-                )  # fmt: skip
-            return ctx.get_dummy_value()
-
-        i, flag = types.intp, types.boolean
-        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype), emit
-
-    return tile
+    return intrinsic(tile_that_asks_ahead if shape.asks_ahead else tile)
