@@ -140,11 +140,11 @@ def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectif
 @helper
 def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start, b_row, c, c_start, c_row, m, depth,
                     columns, wide, add, others, intercept, rectified, gate, factor, line, next_line,
-                    next_half):  # fmt: skip
+                    n_turns, next_turn):  # fmt: skip
     """C[:, :columns] = or += A B for one panel of B, tile by tile.
 
     A lies in groups of `a_group` rows, `a_group_step` apart. `line` and what follows say where the next panel's
-    cache lines are in `others`: one for each step of k, and in every second tile those `next_half` further on.
+    cache lines are in `others`: one for each step of k, and others in each of the turns that tiles take.
     """
     for i in range(0, m, a_group):
         rows, c_at, gate_at = min(a_group, m - i), c_start + i * c_row, gate + i * c_row if gate >= 0 else gate
@@ -155,7 +155,7 @@ def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start,
                     intercept, rectified, gate_at, factor)  # fmt: skip
         elif rows > 0:
             _tile_2(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                    intercept, rectified, gate_at, factor, line, next_line, next_half)  # fmt: skip
+                    intercept, rectified, gate_at, factor, line, next_line, n_turns, next_turn)  # fmt: skip
         if low > 0:
             _low_tile(a, a_start + rows * a_row, a_row, a_col, b, b_start, b_row, c, c_at + rows * c_row, c_row, depth,
                       low, columns, add, others, intercept, rectified, gate_at + rows * c_row if gate >= 0 else NONE,
@@ -223,15 +223,17 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
                 if b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
-                line, next_line, next_half = b_start, 0, 0
+                line, next_line, n_turns, next_turn = b_start, 0, 1, 0
                 if b_col == 1 and j + width < n:
-                    line, next_line, next_half = b_start + k0 * b_row + j + width, b_row, lanes
+                    line, next_line, n_turns, next_turn = b_start + k0 * b_row + j + width, b_row, 2, lanes
                 elif b_col == k_count and j + width < n:  # a panel of whole columns, one behind the other
-                    line, next_line, next_half = b_start + (j + width) * b_col, lanes, k_count * lanes
+                    line, next_line, n_turns, next_turn = b_start + (j + width) * b_col, lanes, 2, k_count * lanes
+                elif b_row == 1 and j + width < n:  # parts of columns: each tile takes another one
+                    line, next_line, n_turns, next_turn = b_start + (j + width) * b_col + k0, 1, width, b_col
                 at = i0 * c_row + j
                 _multiply_panel(
                     left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
                     height, k_count, columns, width > lanes, add or k0 > 0, b,
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
-                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, next_half,
+                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, n_turns, next_turn,
                 )  # fmt: skip

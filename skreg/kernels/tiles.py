@@ -134,9 +134,9 @@ def _emit_tiles(builder, vec, tile, arguments):
         _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
     options = {}
     if tile.asks_ahead:
-        line, step, between = ahead
-        is_odd = builder.and_(builder.sdiv(at, constant(n_rows)), constant(1))
-        options["ahead"] = builder.gep(line, [builder.mul(is_odd, between)]), step
+        line, step, n_turns, between = ahead
+        turn = builder.srem(builder.sdiv(at, constant(n_rows)), n_turns)
+        options["ahead"] = builder.gep(line, [builder.mul(turn, between)]), step
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
     _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
     following = builder.add(at, constant(n_rows))
@@ -187,9 +187,9 @@ class Tile:
     prefetches : bool
         Whether what the end of a tile reads and writes is asked for at its beginning.
     asks_ahead : bool
-        Whether a cache line that is needed later is asked for with each step of k. It then has three arguments more:
-        the place in `others` of the first of these lines, how far the next is from it, and how much further those of
-        every second tile are.
+        Whether a cache line that is needed later is asked for with each step of k. It then has four arguments more:
+        the place in `others` of the first of these lines, how far the next is from it, the number of *turns* that
+        tiles take, and how much further on the lines of the next turn are.
     """
 
     def __init__(
@@ -207,7 +207,8 @@ class Tile:
         """The tile as a function of the module."""
         pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
         kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
-        kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element, *([pointer, i64, i64] if self.asks_ahead else [])]
+        kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
+        kinds += [pointer, i64, i64, i64] if self.asks_ahead else []
         return make_function(module, f"skreg_tile_{self.name}x{vec.lanes}_f{vec.bits}", kinds,
                              lambda builder, arguments: _emit_tiles(
                                  builder, self.vectors_of(builder, vec.numba_dtype), self, arguments))  # fmt: skip
@@ -253,8 +254,8 @@ def make_tile(*arguments, **options):
 
     def tile_that_asks_ahead(
         context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
-        intercept, rectified, gate, factor, line, next_line, next_half
+        intercept, rectified, gate, factor, line, next_line, n_turns, next_turn
     ):  # fmt: skip
-        return signature(a, b, c, others, *[types.intp] * 3), emit
+        return signature(a, b, c, others, *[types.intp] * 4), emit
 
     return intrinsic(tile_that_asks_ahead if shape.asks_ahead else tile)
