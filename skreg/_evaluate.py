@@ -9,10 +9,7 @@ from .kernels import layout as code
 
 BLOCK_OF_DRAWS = 64  # rows that pass through it together in several copies, of different draws
 BLOCK = 256  # rows that pass through the network together; their activations stay in the cache
-
-
-# Multiply-adds after which an interrupt is seen: less than a second.
-AT_ONCE = 10_000_000_000
+AT_ONCE = 10_000_000_000  # multiply-adds, in less than a second, after which an interrupt is seen
 
 
 class Evaluation:
@@ -61,7 +58,7 @@ class Evaluation:
 
     def make_room(self, n_times, prediction=None):
         """For the results of so many passes. `prediction` is where they go, if it is given."""
-        from .kernels.entry import describe_data
+        from .kernels.evaluation import describe_data
 
         self.terms = np.empty((n_times, self._n_blocks, 2))
         self.prediction = np.empty((n_times, *self._shape), self._dtype) if prediction is None else prediction

@@ -10,14 +10,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from ._network import norm_offsets, offsets
+from ._network import n_params_of, offsets
 from .kernels import layout as code
 
 
 def spread(spec, coef_column, intercept_column=None):
     """One strength a parameter, from the table with one row a layer; 0 for intercepts without a column."""
     places, _ = offsets(spec.layer_units, spec.skip)
-    strength = np.zeros(norm_offsets(spec.layer_units, spec.normalization, spec.skip)[1])
+    strength = np.zeros(n_params_of(spec.layer_units, spec.normalization, spec.skip))
     for (coef, intercept), fan_out, row in zip(places, spec.layer_units[1:], spec.penalties, strict=True):
         strength[coef:intercept] = row[coef_column]
         if intercept_column is not None:

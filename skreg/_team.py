@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
+from ._spare import leave, take
+
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
 WORTH_A_TEAM = 2_000_000
 
@@ -27,8 +29,7 @@ _spare_pools = []  # one at most: to start a thread takes as long as to predict 
 
 def _borrow_pool(n_threads):
     """A pool of so many threads or more, that of a team before where there is one."""
-    with _lock:
-        pool = _spare_pools.pop() if _spare_pools else None
+    pool = take(_spare_pools)
     if pool is not None and pool._max_workers < n_threads:
         pool.shutdown()
         pool = None
@@ -37,11 +38,7 @@ def _borrow_pool(n_threads):
 
 def _give_back_pool(pool):
     """Its threads wait for the next team, unless others do already."""
-    with _lock:
-        is_kept = not _spare_pools
-        if is_kept:
-            _spare_pools.append(pool)
-    if not is_kept:
+    if not leave(_spare_pools, pool):
         pool.shutdown()
 
 

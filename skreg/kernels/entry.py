@@ -7,8 +7,6 @@ data, indices, indptr : CSR X (empty if dense); `indices` are bytes, 4 or 8 of e
 y, n_targets : n_targets numbers for each row in X's dtype, flat; class indices for the multinomial loss
 weights : sample weights with mean 1, or empty for equal ones
 mixed_weights : where rows are mixed and have weights, what these become (see augmentation.py); else empty
-evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, a table with one row for each of its tables,
-    and a counter for each of them and each epoch, at first 0
 subset, order : the rows to train on, or empty for all; the order in which an epoch takes rows
 params : flat weights and intercepts, then those of normalisation; layout, penalties : see layout.py
 network, network_layout : what a batch passes through: `params` and `layout`, or what thinning.py makes of them
@@ -19,14 +17,16 @@ row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
 gradients, shared_gradient, squares : scratch of the descent, see descent.py; the first has one part for each member
 clip, average_stage, average : see clipping.py and averaging.py; NO_ADDRESS and empty where they are not used
+evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, its tables as rows of one table, and a
+    counter for each of them and each epoch, at first 0
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 """
 
 import math
 
-from ._jit import entry
+from ._jit import entry, helper
 from .descent import descend
-from .evaluation import fill_table, mean_terms, pass_all, total
+from .evaluation import mean_terms, pass_all, total
 from .layout import BETA_1, BETA_2, THIN
 from .matmul import ROWS
 from .network import add_gradients, deltas, forward, loss_of_rows
@@ -37,6 +37,20 @@ from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait
 from .views import nth_part, part
+
+
+@helper
+def _draw_order(order, subset, seed, epoch):
+    shuffle(order, seed, epoch)
+    if len(subset) > 0:
+        for i in range(len(order)):
+            order[i] = subset[order[i]]
+
+
+@helper
+def _copy(source, target):
+    for i in range(len(source)):
+        target[i] = source[i]
 
 
 @entry
@@ -67,10 +81,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     n_met, n_done, n_steps = 0, 0, 0
     for _ in range(n_epochs):
         if member == 0 and shuffled:
-            shuffle(order, seed, epoch + n_done)
-            if len(subset) > 0:
-                for i in range(n_samples):
-                    order[i] = subset[order[i]]
+            _draw_order(order, subset, seed, epoch + n_done)
         n_met = wait(arrivals, n_met, n_members)
         if n_done > 0 and not math.isfinite(total(part(terms, 4 * n_done - 4, 4), 4)):
             break
@@ -109,33 +120,21 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                                            n_members, average_rates[n_steps]))  # fmt: skip
             step, n_steps = step + 1, n_steps + 1
         shown = average if n_averaged[n_done] > 0 else params
-        mean_loss, mean_activity = total_loss / n_samples, total_activity / n_samples
         if evaluations.shape[0] > 0:
             n_met = wait(arrivals, n_met, n_members)  # all have moved the average
             pass_all(evaluate_stage, evaluations, tasks, shown, n_done, member, n_members)
             n_met = wait(arrivals, n_met, n_members)
-            if math.isfinite(mean_loss):
-                mean_loss, mean_activity = mean_terms(evaluations, n_done)
         if member == 0:
+            mean_loss, mean_activity = total_loss / n_samples, total_activity / n_samples
+            if evaluations.shape[0] > 0 and math.isfinite(mean_loss):
+                mean_loss, mean_activity = mean_terms(evaluations, n_done)
             terms[4 * n_done], terms[4 * n_done + 3] = mean_loss, mean_activity
             terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(shown, layout, penalties)
             if len(kept) > 0:
-                of_epoch = part(kept, n_done * len(shown), len(shown))
-                for i in range(len(shown)):
-                    of_epoch[i] = shown[i]
+                _copy(shown, part(kept, n_done * len(shown), len(shown)))
         n_done += 1
     restore(control)
     return n_done, reach
-
-
-@entry
-def describe_data(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters,
-                  terms, works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
-                  block_size):  # fmt: skip
-    """Fill a table of evaluation.py, whose arrays must then outlive it."""
-    fill_table(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters, terms,
-               works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
-               block_size)  # fmt: skip
 
 
 @entry

@@ -22,7 +22,7 @@ from numba import float64 as TERM
 from numba import int64 as INDEX
 from numba import uint8 as BYTE
 
-from ._jit import helper
+from ._jit import entry, helper
 from .layout import FAN_IN, INPUT, INPUT_STRIDE, N_LAYOUT, N_PENALTIES
 from .network import activity_of_rows, forward, loss_of_rows, sum_of_inputs, write_predictions
 from .stages import Stage, address_of, array_at, array_of, call_stage, table_at
@@ -45,10 +45,11 @@ def _set(table, place, array):
     table[place], table[place + 1] = address_of(array, 0), array.size
 
 
-@helper
-def fill_table(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters, terms,
-               works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
-               block_size):  # fmt: skip
+@entry
+def describe_data(table, x, data, indices, indptr, y, weights, rows, prediction, layout, penalties, loss_parameters,
+                  terms, works, row_terms, panels, x_row, x_col, n_samples, n_targets, link, n_columns, n_params, loss,
+                  block_size):  # fmt: skip
+    """Fill a table; its arrays must outlive it. Python would take a third of the time of predicting a row for it."""
     _set(table, X, x)
     _set(table, DATA, data)
     _set(table, INDICES, indices)
