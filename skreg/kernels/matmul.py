@@ -14,10 +14,10 @@ ROW_VECTORS vectors of the transposed product where its columns are. So has one 
 
 What is not next to each other in memory is first copied to where it is:
 
-- B to a panel of DEPTH x (VECTORS * lanes) elements, 32 KiB with AVX-512, that stays in the first-level
+- B to a panel of at most DEPTH x (VECTORS * lanes) elements, 34 KiB with AVX-512, that stays in the first-level
   cache while HEIGHT rows of A pass: where its rows are not contiguous, where a tile is not full, where
   its rows share cache sets (a multiple of 1 KiB apart), or where they lie on too many pages.
-- A transposed to a block of HEIGHT x DEPTH elements, 256 or 512 KiB, that stays in the second-level
+- A transposed to a block of HEIGHT x DEPTH elements, 272 or 544 KiB, that stays in the second-level
   cache while the panels of B pass: one step of k would touch another page each time. Where A is not
   transposed its ROWS rows are read along, and a copy costs more than it gains.
 
@@ -140,11 +140,11 @@ def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectif
 @helper
 def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start, b_row, c, c_start, c_row, m, depth,
                     columns, wide, add, others, intercept, rectified, gate, factor, line, next_line,
-                    n_turns, next_turn):  # fmt: skip
+                    n_asking, next_tile):  # fmt: skip
     """C[:, :columns] = or += A B for one panel of B, tile by tile.
 
     A lies in groups of `a_group` rows, `a_group_step` apart. `line` and what follows say where the next panel's
-    cache lines are in `others`: one for each step of k, and others in each of the turns that tiles take.
+    cache lines are in `others`, see `Tile`: one for each step of k, and others for each of the first tiles.
     """
     for i in range(0, m, a_group):
         rows, c_at, gate_at = min(a_group, m - i), c_start + i * c_row, gate + i * c_row if gate >= 0 else gate
@@ -155,7 +155,7 @@ def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start,
                     intercept, rectified, gate_at, factor)  # fmt: skip
         elif rows > 0:
             _tile_2(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                    intercept, rectified, gate_at, factor, line, next_line, n_turns, next_turn)  # fmt: skip
+                    intercept, rectified, gate_at, factor, line, next_line, n_asking, next_tile)  # fmt: skip
         if low > 0:
             _low_tile(a, a_start + rows * a_row, a_row, a_col, b, b_start, b_row, c, c_at + rows * c_row, c_row, depth,
                       low, columns, add, others, intercept, rectified, gate_at + rows * c_row if gate >= 0 else NONE,
@@ -168,6 +168,13 @@ def _pack_block(a, a_start, a_row, a_col, height, depth, panel, start, group):
     """Copy A[:height, :depth] to groups of rows, each with the elements of one column together."""
     for i in range(0, height, group):
         pack_panel(a, a_start + i * a_row, a_col, a_row, depth, min(group, height - i), panel, start + i * DEPTH, group)
+
+
+@helper
+def _block_depth(depth):
+    """Steps of k in a panel: as few panels as hold them all, and those alike, for a short one costs almost as much."""
+    n_blocks = (depth + DEPTH - 1) // DEPTH
+    return (depth + 8 * n_blocks - 1) // (8 * n_blocks) * 8
 
 
 @outlined
@@ -194,6 +201,7 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
         outer_product(a, a_start, a_row, b, b_start, c, c_start, c_row, m, n, gate, factor)
         return
     lanes, itemsize = lanes_of(c), VECTOR_BYTES // lanes_of(c)
+    block_depth = _block_depth(depth)
     if 2 * n <= lanes and b_col == 1 and m > 0 and HAS_MASKS:
         if a_col == 1 and depth >= DEPTH_WORTH_PARTS:
             narrow_product(a, a_start, a_row, b, b_start, b_row, c, c_start, c_row, m, depth, n, panel, add, intercept,
@@ -201,14 +209,14 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
             return
         if a_row == 1 and intercept < 0 and gate < 0 and not rectified:
             done = narrow_product_of_transposed(a, a_start, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, n,
-                                                panel, add)  # fmt: skip
+                                                panel, add, block_depth)  # fmt: skip
             a_start, c_start, m = a_start + done, c_start + done * c_row, m - done
     block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)
     copies_a = a_row == 1 and n >= _COLUMNS_WORTH_A_COPY and depth >= _DEPTH_WORTH_A_COPY
     for i0 in range(0, m, HEIGHT):
         height = min(HEIGHT, m - i0)
-        for k0 in range(0, depth, DEPTH):
-            k_count = min(DEPTH, depth - k0)
+        for k0 in range(0, depth, block_depth):
+            k_count = min(block_depth, depth - k0)
             ends = k0 + k_count == depth
             left, l_start, l_row, l_col = a, a_start + i0 * a_row + k0 * a_col, a_row, a_col
             l_group, l_group_step = height, 0
@@ -223,17 +231,17 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
                 if b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
-                line, next_line, n_turns, next_turn = b_start, 0, 1, 0
+                line, next_line, n_asking, next_tile = b_start, 0, 1, 0
                 if b_col == 1 and j + width < n:
-                    line, next_line, n_turns, next_turn = b_start + k0 * b_row + j + width, b_row, 2, lanes
+                    line, next_line, n_asking, next_tile = b_start + k0 * b_row + j + width, b_row, 2, lanes
                 elif b_col == k_count and j + width < n:  # a panel of whole columns, one behind the other
-                    line, next_line, n_turns, next_turn = b_start + (j + width) * b_col, lanes, 2, k_count * lanes
+                    line, next_line, n_asking, next_tile = b_start + (j + width) * b_col, lanes, 2, k_count * lanes
                 elif b_row == 1 and j + width < n:  # parts of columns: each tile takes another one
-                    line, next_line, n_turns, next_turn = b_start + (j + width) * b_col + k0, 1, width, b_col
+                    line, next_line, n_asking, next_tile = b_start + (j + width) * b_col + k0, 1, width, b_col
                 at = i0 * c_row + j
                 _multiply_panel(
                     left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
                     height, k_count, columns, width > lanes, add or k0 > 0, b,
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
-                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, n_turns, next_turn,
+                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, n_asking, next_tile,
                 )  # fmt: skip

@@ -8,7 +8,7 @@ a multiply-add takes p neighbours of A at once, each to the lanes of its part:
 
 The lanes of the parts are interleaved (column j of part t is lane p j + t), so that p neighbours of A reach them by a
 load that repeats them; that needs no shuffle, which would take an arithmetic port. B is packed as its lanes are, to a
-panel of BLOCK vectors: 16 KiB with AVX-512, so that it stays in the first-level cache while rows of A pass.
+panel of BLOCK vectors: 17 KiB with AVX-512, so that it stays in the first-level cache while rows of A pass.
 
 A tile has 8 accumulators. Each step is 8 multiply-adds and 9 loads, 4.5 cycles on 2 load ports: longer than the latency
 of 4 cycles, so that more accumulators would gain little, and their 8 places in A, the step and the panel take 11 of
@@ -29,7 +29,7 @@ from .layout import CACHE_LINE
 from .simd import BOOL, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 from .tiles import Tile, emit_change, make_function
 
-BLOCK = 256  # vectors of the panel; of A transposed the steps of k after which matmul.py cuts a sum, too
+BLOCK = 272  # vectors of the panel
 _PARTS = (2, 4)
 _N_SUMS = 8  # accumulators
 _INTEGER = ir.IntType(64)
@@ -178,7 +178,7 @@ def _transposed(module, vec, p):
     )  # fmt: skip
 
 
-_TILES = {p: Tile(f"parts{p}", _N_SUMS, 1, _along_depth(p), _row_lanes(p), prefetches=False) for p in _PARTS}
+_TILES = {p: Tile(f"parts{p}", _N_SUMS, 1, _along_depth(p), _row_lanes(p)) for p in _PARTS}
 
 
 # What `product` calls ------------------------------------------------------------------------------------------------
@@ -196,10 +196,10 @@ def _emit_for_parts(builder, vec, columns, emit):
 
 def _emit_blocks(builder, depth, size, emit):
     """`emit(k0, count, whether that is the first block, whether it is the last)` for blocks of the depth."""
-    with cgutils.for_range_slice(builder, _number(0), depth, _number(size), inc=True) as (k0, _):
+    with cgutils.for_range_slice(builder, _number(0), depth, size, inc=True) as (k0, _):
         rest = builder.sub(depth, k0)
-        is_last = builder.icmp_signed("<=", rest, _number(size))
-        emit(k0, builder.select(is_last, rest, _number(size)), builder.icmp_signed("==", k0, _number(0)), is_last)
+        is_last = builder.icmp_signed("<=", rest, size)
+        emit(k0, builder.select(is_last, rest, size), builder.icmp_signed("==", k0, _number(0)), is_last)
 
 
 @intrinsic
@@ -231,7 +231,7 @@ def narrow_product(context, a, a_start, a_row, b, b_start, b_row, c, c_start, c_
                     builder.and_(has_gate, is_last), factor,
                 ])  # fmt: skip
 
-            _emit_blocks(builder, depth, BLOCK * p, block)
+            _emit_blocks(builder, depth, _number(BLOCK * p), block)
 
         _emit_for_parts(builder, vec, n, multiply)
         return ctx.get_dummy_value()
@@ -242,10 +242,10 @@ def narrow_product(context, a, a_start, a_row, b, b_start, b_row, c, c_start, c_
 
 @intrinsic
 def narrow_product_of_transposed(context, a, a_start, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, n, panel,
-                                 add):  # fmt: skip
+                                 add, block_size):  # fmt: skip
     """The same, without epilogue, where the columns of A are contiguous, for as many rows as whole tiles have.
 
-    Returns how many rows these are.
+    Sums are cut after each `block_size` <= BLOCK steps of k. Returns how many rows these are.
     """
     zero = _number(0)
 
@@ -272,10 +272,10 @@ def narrow_product_of_transposed(context, a, a_start, a_col, b, b_start, b_row, 
                 ])  # fmt: skip
 
             with builder.if_then(builder.icmp_signed(">", rows, zero)):
-                _emit_blocks(builder, depth, BLOCK, block)
+                _emit_blocks(builder, depth, args[14], block)
 
         _emit_for_parts(builder, vec, n, multiply)
         return builder.load(done)
 
     i = types.intp
-    return types.intp(a, i, i, b, i, i, c, i, i, i, i, i, panel, types.boolean), emit
+    return types.intp(a, i, i, b, i, i, c, i, i, i, i, i, panel, types.boolean, i), emit

@@ -9,13 +9,15 @@ from numba.extending import intrinsic
 
 from .simd import BOOL, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 
-_DEPTH_WORTH_A_PREFETCH = 48
+# Steps of k after which what a tile asks for is needed: some 60 cycles, four times what the second-level cache takes.
+_STEPS_AHEAD = 8
 
 
 def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=None):
     """The sums of a tile, row by row; B is masked where a tile has but one row.
 
-    `ahead`, if given, is (a pointer, how far it moves with each step of k): what is there is asked for on the way.
+    `ahead`, if given, is (a pointer, how far it moves with each step of k): what is there is asked for on the way, and
+    so is the first row of A. Where A is transposed or copied, all rows lie there, and no processor looks ahead.
     """
     vectors = len(masks)
     if len(a_rows) > 1:
@@ -25,6 +27,8 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=
         a_at, b_at, *ahead_at = places
         for at in ahead_at:
             emit_prefetch(builder, builder.gep(ahead[0], [at]), to_write=False, level=2)
+            soon = builder.mul(a_col, ir.Constant(a_col.type, _STEPS_AHEAD))
+            emit_prefetch(builder, builder.gep(builder.gep(a, [a_at]), [soon]), to_write=False)
         shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
         starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
         right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
@@ -36,15 +40,6 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=
 
     strides = [a_col, b_row] if ahead is None else [a_col, b_row, ahead[1]]
     return emit_sums(vec, depth, 1, strides, len(a_rows) * vectors, add_terms)
-
-
-def _emit_prefetches(builder, depth, arrays, c_rows, shifts):
-    """Ask for what the end of a tile reads and writes, if the tile takes long enough for that to help."""
-    with builder.if_then(builder.icmp_signed(">=", depth, ir.Constant(depth.type, _DEPTH_WORTH_A_PREFETCH))):
-        for start, to_write in arrays:
-            for row in c_rows:
-                for shift in shifts:
-                    emit_prefetch(builder, builder.gep(start, [builder.add(row, shift)]), to_write=to_write)
 
 
 def emit_change(builder, wanted, values, change):
@@ -130,13 +125,13 @@ def _emit_tiles(builder, vec, tile, arguments):
     at = builder.phi(depth.type)  # row of the tile's first
     a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
                            for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
-    if tile.prefetches:
-        _emit_prefetches(builder, depth, [(c_at, True), (gate_at, False)], c_rows, shifts)
     options = {}
     if tile.asks_ahead:
-        line, step, n_turns, between = ahead
-        turn = builder.srem(builder.sdiv(at, constant(n_rows)), n_turns)
-        options["ahead"] = builder.gep(line, [builder.mul(turn, between)]), step
+        line, step, n_asking, between = ahead
+        before = builder.sdiv(at, constant(n_rows))
+        asks = builder.icmp_signed("<", before, n_asking)  # the others ask for what is there
+        line = builder.select(asks, builder.gep(line, [builder.mul(before, between)]), b)
+        options["ahead"] = line, builder.select(asks, step, constant(0))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
     _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
     following = builder.add(at, constant(n_rows))
@@ -184,18 +179,14 @@ class Tile:
         are missing.
     lanes : function
         From the lanes of a register to those of the vectors that rows of C have here; less than 2: no such tile.
-    prefetches : bool
-        Whether what the end of a tile reads and writes is asked for at its beginning.
     asks_ahead : bool
-        Whether a cache line that is needed later is asked for with each step of k. It then has four arguments more:
-        the place in `others` of the first of these lines, how far the next is from it, the number of *turns* that
-        tiles take, and how much further on the lines of the next turn are.
+        Whether cache lines that are needed later are asked for with each step of k. It then has four arguments more:
+        the place in `others` of the first of these lines, how far the next is from it, how many tiles ask, and how
+        much further on the lines of the next tile are.
     """
 
-    def __init__(
-        self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, prefetches=True, asks_ahead=False
-    ):
-        self.name, self.n_rows, self.vectors, self.emit, self.prefetches = name, n_rows, vectors, emit, prefetches
+    def __init__(self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, asks_ahead=False):
+        self.name, self.n_rows, self.vectors, self.emit = name, n_rows, vectors, emit
         self._lanes, self.asks_ahead = lanes, asks_ahead
 
     def vectors_of(self, builder, numba_dtype):
@@ -254,7 +245,7 @@ def make_tile(*arguments, **options):
 
     def tile_that_asks_ahead(
         context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
-        intercept, rectified, gate, factor, line, next_line, n_turns, next_turn
+        intercept, rectified, gate, factor, line, next_line, n_asking, next_tile
     ):  # fmt: skip
         return signature(a, b, c, others, *[types.intp] * 4), emit
 
