@@ -2,7 +2,7 @@
 
 A piece is at most HEIGHT rows of a layer's weights. Its gradient goes to a small scratch and from there
 into the update, while both are in the second-level cache; the gradient as a whole is never stored. No
-other member needs the weights any more: all deltas are there.
+other member needs the weights any more: all deltas are there, or are made on the way by a single member (rank_one.py).
 
 Only where the length of a step depends on the gradient as a whole, for clipping, it is stored first.
 
@@ -50,7 +50,7 @@ from .layout import (
     SPREAD,
 )
 from .matmul import HEIGHT, ROWS, SET
-from .network import gradient_of_intercepts, gradient_of_weights
+from .network import copy_gradient_of_rank_one, gradient_of_intercepts, gradient_of_weights, gradients_of_rank_one
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
@@ -147,8 +147,8 @@ def _spread(network_layout, layer, begin, end, has_rows, first, last, gradient, 
 
 @outlined
 def _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
-            learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient, shared_gradient, member,
-            n_members, arrivals, n_met):  # fmt: skip
+            learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one, work, panel, gradient,
+            shared_gradient, member, n_members, arrivals, n_met):  # fmt: skip
     """A member's share of all parameters, layer by layer. Returns the number of meetings so far."""
     n_rows, stores = len(rows), what != _FOLLOW
     factor = work.dtype.type(factor)
@@ -172,7 +172,13 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
                 place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
                 if stores:
                     low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
-                    gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+                    if not is_rank_one:
+                        gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+                    elif layer == 0:
+                        gradients_of_rank_one(begin, end, n_rows, params, layout, penalties, work, panel, gradient,
+                                              place)  # fmt: skip
+                    else:
+                        copy_gradient_of_rank_one(1, begin, end - begin, layout, work, gradient, place)
                     if is_thinned:
                         _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
                 if what != _STORE:
@@ -182,7 +188,10 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
         place = 0 if what == _BOTH else intercept + first
         if stores:
             low, high = _staying(network_layout, layer, OUTPUT_PLACES, first, last)
-            gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+            if is_rank_one and layer == 0:
+                copy_gradient_of_rank_one(0, first, last - first, layout, work, gradient, place)
+            else:
+                gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
             if is_thinned:
                 _spread(network_layout, layer, 0, 1, False, first, last, gradient, place)
         if layout[layer, NORMALIZE] != NO_ADDRESS:
@@ -200,11 +209,12 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
 
 @helper
 def descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
-            learning_rate, step, reach, fraction, clip, seed, n_steps, work, panel, gradient, shared_gradient, squares,
-            member, n_members, arrivals, n_met):  # fmt: skip
+            learning_rate, step, reach, fraction, clip, seed, n_steps, is_rank_one, work, panel, gradient,
+            shared_gradient, squares, member, n_members, arrivals, n_met):  # fmt: skip
     """Move a member's share of all parameters once. Returns (number of meetings so far, reach after the step).
 
-    `network_layout` is that of the network that the batch has passed through (see thinning.py).
+    `network_layout` is that of the network that the batch has passed through (see thinning.py). With `is_rank_one` its
+    hidden layer has no deltas yet.
     `step`, `reach` and `fraction` are the optimizer's (see optimizers.py). `gradient` is the member's
     scratch, `shared_gradient` that of all members for the first layer of CSR X. With `clip`, the address
     of the stage in clipping.py, both are the same array, as long as the parameters.
@@ -213,8 +223,8 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
     if clip != NO_ADDRESS:
         what = _FOLLOW
         n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, network_layout, penalties,
-                        optimizer, rates, learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel,
-                        gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
+                        optimizer, rates, learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one,
+                        work, panel, gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
                           address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
@@ -225,6 +235,6 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
     fraction *= factor
     reach = next_reach(optimizer, rates, learning_rate, reach, fraction)
     n_met = _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer,
-                    rates, learning_rate, step, reach, fraction, factor, seed, n_steps, work, panel, gradient,
-                    shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
+                    rates, learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one, work, panel,
+                    gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
     return _project(params, layout, penalties, panel, member, n_members, arrivals, n_met), reach

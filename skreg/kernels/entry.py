@@ -29,7 +29,7 @@ from .descent import descend
 from .evaluation import mean_terms, pass_all, total
 from .layout import BETA_1, BETA_2, THIN
 from .matmul import ROWS
-from .network import add_gradients, deltas, forward, loss_of_rows
+from .network import add_gradients, are_deltas_of_rank_one, deltas, forward, loss_of_rows
 from .optimizers import step_length
 from .penalties import all_penalties
 from .random import shuffle
@@ -100,20 +100,23 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                             n_met)  # fmt: skip
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-            n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step, work,
-                           panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
+            is_rank_one = are_deltas_of_rank_one(len(rows), indptr, network_layout, work, n_members)
+            if not is_rank_one:
+                n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step,
+                               work, panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if member == 0:
                 total_loss += total(row_loss, len(rows))
-                total_activity += total(row_activity, len(rows))
+                if not is_rank_one:
+                    total_activity += total(row_activity, len(rows))
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
             learning_rate = learning_rates[n_steps]
             n_met, reach = descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties,
                                    optimizer, rates, learning_rate,
                                    step_length(optimizer, learning_rate, power_1, power_2), reach, fraction, clip,
-                                   seed, step, work, panel, gradient, shared_gradient, squares, member, n_members,
-                                   arrivals, n_met)  # fmt: skip
+                                   seed, step, is_rank_one, work, panel, gradient, shared_gradient, squares, member,
+                                   n_members, arrivals, n_met)  # fmt: skip
             n_met = wait(arrivals, n_met, n_members)
             if average_stage != NO_ADDRESS:
                 call_stage(average_stage, (address_of(average, 0), address_of(params, 0), len(params), member,

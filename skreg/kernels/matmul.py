@@ -34,11 +34,12 @@ from .dots import ROWS, dots
 from .narrow import BLOCK, narrow_product, narrow_product_of_transposed
 from .outer import outer_product
 from .packing import pack_panel
+from .rank_one import VECTORS, make_panel
 from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
+from .stages import NO_ADDRESS
 from .tiles import make_tile
 from .views import part, set_zero
 
-VECTORS = 2
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
 DEPTH = BLOCK
 HEIGHT = 256
@@ -178,18 +179,10 @@ def _block_depth(depth):
 
 
 @outlined
-def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
-            rectified, gate, factor):  # fmt: skip
-    """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n), and its epilogue.
-
-    `*_start` is the place of a matrix in its flat array, `*_row` and `*_col` the steps between its
-    rows and columns. `panel` has `panel_size(dtype, a_row == 1)` elements. The epilogue does, in this order:
-
-    - adds the n elements of `b` from `intercept` on to each row, unless that is NONE;
-    - if `rectified`, sets what is negative to zero (a NaN stays one);
-    - multiplies by `factor` where the matrix at `gate` in `c`, strided as C, is positive, and sets the
-      rest to zero, unless `gate` is NONE.
-    """
+def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
+             rectified, gate, factor, deltas, deltas_step, weights, sums):  # fmt: skip
+    """What `product` says or, unless `deltas` is NO_ADDRESS, `product_of_rank_one`."""
+    is_made = deltas != NO_ADDRESS
     if depth == 0:
         _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
@@ -228,7 +221,12 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
                 columns = min(VECTORS * lanes, n - j)
                 width = VECTORS * lanes if columns > lanes else lanes
                 right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
-                if b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
+                if is_made:
+                    make_panel(b, r_start, b_row, deltas + k0 * deltas_step * itemsize, deltas_step,
+                               weights + j * itemsize, factor, sums + j * itemsize, b_row, panel, k_count, columns,
+                               k0 > 0)  # fmt: skip
+                    right, r_start, r_row = panel, 0, VECTORS * lanes
+                elif b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
                 line, next_line, n_asking, next_tile = b_start, 0, 1, 0
@@ -245,3 +243,32 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
                     gate + at if ends and gate >= 0 else NONE, factor, line, next_line, n_asking, next_tile,
                 )  # fmt: skip
+
+
+@helper
+def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
+            rectified, gate, factor):  # fmt: skip
+    """C (m x n, contiguous rows c_row apart) = or += A (m x depth) B (depth x n), and its epilogue.
+
+    `*_start` is the place of a matrix in its flat array, `*_row` and `*_col` the steps between its
+    rows and columns. `panel` has `panel_size(dtype, a_row == 1)` elements. The epilogue does, in this order:
+
+    - adds the n elements of `b` from `intercept` on to each row, unless that is NONE;
+    - if `rectified`, sets what is negative to zero (a NaN stays one);
+    - multiplies by `factor` where the matrix at `gate` in `c`, strided as C, is positive, and sets the
+      rest to zero, unless `gate` is NONE.
+    """
+    _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
+             rectified, gate, factor, NO_ADDRESS, 0, NO_ADDRESS, NO_ADDRESS)  # fmt: skip
+
+
+@helper
+def product_of_rank_one(a, a_start, a_row, a_col, units, units_start, units_row, c, c_start, c_row, m, depth, n, panel,
+                        add, factor, deltas, deltas_step, weights, sums):  # fmt: skip
+    """`product` for the B that rank_one.py makes of contiguous rows of activations, and its sums; m, depth, n > 1.
+
+    `deltas`, `weights` and `sums` are addresses, see `make_panel`; the two rows of sums are as far apart as those of
+    `units`.
+    """
+    _product(a, a_start, a_row, a_col, units, units_start, units_row, NEXT, c, c_start, c_row, m, depth, n, panel, add,
+             NONE, UNBOUNDED, NONE, factor, deltas, deltas_step, weights, sums)  # fmt: skip

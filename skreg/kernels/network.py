@@ -43,13 +43,14 @@ from .layout import (
     SCALES,
     SKIP,
     SLOPE,
+    SPREAD,
 )
 from .masks import scale_row_by_mask
-from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product
+from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product, product_of_rank_one
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
-from .simd import prefetch_from_afar
+from .simd import HAS_MASKS, lanes_of, prefetch_from_afar
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
 from .team import share
@@ -298,6 +299,15 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
 
 
 @helper
+def are_deltas_of_rank_one(n_rows, indptr, layout, work, n_members):
+    """Whether rank_one.py does what `deltas` would for a whole batch: not where members need each other's deltas."""
+    return (HAS_MASKS and n_members == 1 and n_rows > 1 and len(indptr) == 0 and layout.shape[0] == 2
+            and layout[1, FAN_OUT] == 1 and 2 * layout[0, FAN_OUT] > lanes_of(work) and is_rectified(0, layout)
+            and layout[1, NORMALIZE] == NO_ADDRESS and layout[0, ACTIVITY_GRADIENT] == NO_ADDRESS
+            and layout[1, NOISE] <= BATCHWISE and layout[0, SPREAD] == NO_ADDRESS)  # fmt: skip
+
+
+@helper
 def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel, row_activity, member,
            n_members, arrivals, n_met):  # fmt: skip
     """The deltas of all hidden layers, from that of the last one, which `loss_of_rows` leaves there.
@@ -322,6 +332,28 @@ def gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, grad
     panel[0] = 1
     column_sums(work, layout[layer, DELTA] + first, layout[layer, OUTPUT_STRIDE], n_rows, last - first, gradient, start,
                 add, panel)  # fmt: skip
+
+
+@helper
+def gradients_of_rank_one(begin, end, n_rows, params, layout, penalties, work, panel, gradient, start):
+    """Weights of the first layer from inputs begin:end: their gradient is set at `start`, where `deltas` has made none.
+
+    The gradients of its intercepts and of the weights behind it become two rows where its deltas would be.
+    """
+    fan_out, stride = layout[0, FAN_OUT], layout[1, INPUT_STRIDE]
+    product_of_rank_one(work, layout[0, INPUT] + begin, NEXT, layout[0, INPUT_STRIDE], work, layout[1, INPUT], stride,
+                        gradient, start, fan_out, end - begin, n_rows, fan_out, panel, SET,
+                        work.dtype.type(1.0 / (1.0 - penalties[1, DROPOUT])), address_of(work, layout[1, DELTA]),
+                        layout[1, OUTPUT_STRIDE], address_of(params, layout[1, COEF]),
+                        address_of(work, layout[0, DELTA]))  # fmt: skip
+
+
+@helper
+def copy_gradient_of_rank_one(row, first, count, layout, work, gradient, start):
+    """Set `count` numbers of one of these rows at `start`."""
+    source = layout[0, DELTA] + row * layout[1, INPUT_STRIDE] + first
+    for j in range(count):
+        gradient[start + j] = work[source + j]
 
 
 @helper

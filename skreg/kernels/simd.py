@@ -64,11 +64,11 @@ def splat(builder, scalar, lanes):
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, lanes), None))
 
 
-def emit_sums(vec, count, step, strides, n_sums, add_terms):
-    """A loop over k = 0, step, 2 step, ... < count. Returns `n_sums` vectors, with the builder behind the loop.
+def emit_sums(vec, count, step, strides, sums, add_terms):
+    """A loop over k = 0, step, 2 step, ... < count. Returns vectors, with the builder behind the loop.
 
-    `add_terms(k, places, sums)` emits one round and returns the sums after it; `places` are 0 at first
-    and move by `strides`. count > 0.
+    `sums` are what the vectors are at first, or how many they are, all zero. `add_terms(k, places, sums)` emits one
+    round and returns the sums after it; `places` are 0 at first and move by `strides`. count > 0.
     """
     builder, integer = vec.builder, count.type
     before = builder.block
@@ -76,14 +76,15 @@ def emit_sums(vec, count, step, strides, n_sums, add_terms):
     builder.branch(loop)
     builder.position_at_end(loop)
     k, *places = [builder.phi(integer) for _ in range(1 + len(strides))]
-    sums = [builder.phi(vec.type) for _ in range(n_sums)]
+    first_sums = [vec.zero] * sums if isinstance(sums, int) else sums
+    sums = [builder.phi(vec.type) for _ in first_sums]
     after = add_terms(k, places, sums)
     end = builder.block  # of a round, which may have loops of its own
     following = builder.add(k, ir.Constant(integer, step))
     moved = [builder.add(place, stride) for place, stride in zip(places, strides, strict=True)]
     zero = ir.Constant(integer, 0)
     changes = [(phi, zero, value) for phi, value in zip([k, *places], [following, *moved], strict=True)]
-    changes += [(phi, vec.zero, value) for phi, value in zip(sums, after, strict=True)]
+    changes += zip(sums, first_sums, after, strict=True)
     for phi, first, value in changes:
         phi.add_incoming(first, before)
         phi.add_incoming(value, end)
