@@ -5,61 +5,76 @@ exclusive or, a multiplication and a comparison for 16 float32 units.
 """
 
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import helper
 from .random import GOLDEN_32, combine, drop_threshold, halves
-from .simd import INT32, Vectors, element, ir, lanes_of, splat
+from .simd import INT32, Vectors, element, ir, splat
+from .tiles import make_function
+
+_INTEGER = ir.IntType(64)
 
 
-def _emit_kept(vec, start, low, multiplier, threshold):
-    """Mask of the units from `start` on that are kept."""
-    builder = vec.builder
-
-    def everywhere(scalar):
-        return splat(builder, scalar, vec.lanes)
-
-    golden = int(GOLDEN_32)
-    multiples = [ir.Constant(INT32, lane * golden % 2**32) for lane in range(vec.lanes)]
+def _emit_row(builder, numba_dtype, arguments):
+    """Body of a function that does what `_drop_row` says."""
+    source, target, width, low, multiplier, threshold, scale = arguments
+    vec = Vectors(builder, numba_dtype)
+    lanes = ir.Constant(_INTEGER, vec.lanes)
+    multipliers, thresholds, shift, advance = (
+        splat(builder, number, vec.lanes)
+        for number in (multiplier, threshold, ir.Constant(INT32, 16),
+                       ir.Constant(INT32, vec.lanes * int(GOLDEN_32) % 2**32))
+    )  # fmt: skip
+    scales = vec.broadcast(scale)
+    multiples = [ir.Constant(INT32, lane * int(GOLDEN_32) % 2**32) for lane in range(vec.lanes)]
     steps = ir.Constant(ir.VectorType(INT32, vec.lanes), multiples)
-    first = builder.add(builder.mul(builder.trunc(start, INT32), ir.Constant(INT32, golden)), low)
-    bits = builder.add(everywhere(first), steps)
-    bits = builder.xor(bits, builder.lshr(bits, everywhere(ir.Constant(INT32, 16))))
-    return builder.icmp_unsigned(">=", builder.mul(bits, everywhere(multiplier)), everywhere(threshold))
+    places = cgutils.alloca_once_value(builder, builder.add(splat(builder, low, vec.lanes), steps))
+
+    def drop(start, mask=None):
+        bits = builder.load(places)
+        builder.store(builder.add(bits, advance), places)
+        bits = builder.mul(builder.xor(bits, builder.lshr(bits, shift)), multipliers)
+        scaled = builder.fmul(vec.load(builder.gep(source, [start]), mask), scales)
+        kept = builder.select(builder.icmp_unsigned(">=", bits, thresholds), scaled, vec.zero)
+        vec.store(kept, builder.gep(target, [start]), mask)
+
+    rest = builder.srem(width, lanes)
+    n_whole = builder.sub(width, rest)
+    with cgutils.for_range_slice(builder, ir.Constant(_INTEGER, 0), n_whole, lanes, inc=True) as (start, _):
+        drop(start)
+    with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_INTEGER, 0))):
+        drop(n_whole, vec.first_lanes(rest))
+    builder.ret_void()
 
 
-def _make_drop(whole):
-    """Intrinsic: units start : start + count of one row, `count` being the lanes if `whole`, else fewer."""
+@intrinsic
+def _drop_row(context, source, source_start, target, target_start, width, low, multiplier, threshold, scale):
+    """`width` units of one row, multiplied by `scale` or set to zero."""
 
-    @intrinsic
-    def drop(context, source, target, start, count, low, multiplier, threshold, scale):
-        def emit(ctx, builder, signature, args):
-            vec = Vectors(builder, signature.args[0].dtype)
-            source, target = (element(ctx, builder, signature, args, array, args[2]) for array in (0, 1))
-            mask = None if whole else vec.first_lanes(args[3])
-            kept = _emit_kept(vec, args[2], *args[4:7])
-            scaled = builder.fmul(vec.load(source, mask), vec.broadcast(args[7]))
-            vec.store(builder.select(kept, scaled, vec.zero), target, mask)
-            return ctx.get_dummy_value()
+    def emit(ctx, builder, signature, args):
+        dtype = signature.args[0].dtype
+        vec = Vectors(builder, dtype)
+        pointer = vec.element.as_pointer()
+        function = make_function(
+            builder.module, f"skreg_drop_row_f{vec.bits}",
+            [pointer, pointer, _INTEGER, INT32, INT32, INT32, vec.element],
+            lambda inner, arguments: _emit_row(inner, dtype, arguments),
+        )  # fmt: skip
+        builder.call(function, [element(ctx, builder, signature, args, 0, args[1]),
+                                element(ctx, builder, signature, args, 2, args[3]), *args[4:]])  # fmt: skip
+        return ctx.get_dummy_value()
 
-        i, u = types.intp, types.uint32
-        return types.void(source, target, i, i, u, u, u, source.dtype), emit
-
-    return drop
-
-
-_drop_whole, _drop_part = _make_drop(True), _make_drop(False)
+    i, u = types.intp, types.uint32
+    return types.void(source, i, target, i, i, u, u, u, source.dtype), emit
 
 
 @helper
-def scale_row_by_mask(source, target, key, row, rate):
-    """Inverted dropout of one row: target = source / (1 - rate) where kept, else 0."""
-    row_key = combine(key, row)
-    low, multiplier = halves(row_key)
+def scale_rows_by_masks(source, source_start, source_stride, target, target_start, target_stride, n_rows, width, key,
+                        number, step, rate):  # fmt: skip
+    """Inverted dropout: target = source / (1 - rate) where kept, else 0; row i has the mask of `number` + i `step`."""
     threshold, scale = drop_threshold(rate), target.dtype.type(1.0 / (1.0 - rate))
-    n, lanes = len(source), lanes_of(source)
-    n_whole = n // lanes * lanes
-    for start in range(0, n_whole, lanes):
-        _drop_whole(source, target, start, lanes, low, multiplier, threshold, scale)
-    if n_whole < n:
-        _drop_part(source, target, n_whole, n - n_whole, low, multiplier, threshold, scale)
+    for i in range(n_rows):
+        low, multiplier = halves(combine(key, number + i * step))
+        _drop_row(source, source_start + i * source_stride, target, target_start + i * target_stride, width, low,
+                  multiplier, threshold, scale)  # fmt: skip

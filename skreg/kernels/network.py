@@ -45,7 +45,7 @@ from .layout import (
     SLOPE,
     SPREAD,
 )
-from .masks import scale_row_by_mask
+from .masks import scale_rows_by_masks
 from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product, product_of_rank_one
 from .normalization import denormalize, normalize
 from .packing import copy_row
@@ -105,9 +105,8 @@ def drop_rows(source, source_stride, target, target_stride, n_rows, width, key, 
     if noise == BATCHWISE:
         number, step = 0, 0
     if noise <= BATCHWISE:
-        for i in range(n_rows):
-            scale_row_by_mask(part(work, source + i * source_stride, width),
-                              part(work, target + i * target_stride, width), key, number + i * step, rate)  # fmt: skip
+        scale_rows_by_masks(work, source, source_stride, work, target, target_stride, n_rows, width, key, number, step,
+                            rate)  # fmt: skip
     else:
         size = work.itemsize
         call_stage(noise, (address_of(work, source), source_stride * size, address_of(work, target),

@@ -12,14 +12,14 @@ _MOST_BYTES = 8 * 2**20
 def rows_to_measure(dataset, seed):
     """The rows on which the objective is measured anew after each epoch, always the same ones.
 
-    Few enough to cost next to nothing, where there are many: of n rows, n / 64, but at least 512.
+    Few enough to cost next to nothing, where there are many: of n rows, n / 64, but at least 256.
     """
     weights = dataset.sample_weight
     if weights is not None and dataset.rows is not None:
         weights = weights[dataset.rows]
     candidates = dataset.n_samples if weights is None else np.flatnonzero(weights)
     n_candidates = dataset.n_samples if weights is None else len(candidates)
-    n_rows = max(512, dataset.n_samples // 64)
+    n_rows = max(256, dataset.n_samples // 64)
     if n_candidates <= n_rows:
         return dataset.compact()
     rows = np.sort(np.random.default_rng(seed).choice(candidates, n_rows, replace=False))
