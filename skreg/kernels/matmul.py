@@ -65,7 +65,8 @@ def panel_size(dtype, transposed=True):
     return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
 
 
-_tile_1, _tile_2 = make_tile(f"{ROWS}x1", ROWS, 1), make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS, asks_ahead=True)
+_tile_1 = make_tile(f"{ROWS}x1", ROWS, 1, asks_below=True)
+_tile_2 = make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS, asks_ahead=True)
 _low_tile = make_tile(f"{ROWS // 2}x{VECTORS}", ROWS // 2, VECTORS)  # for what is left of the rows
 _one_row = make_tile(f"1x{ROW_VECTORS}", 1, ROW_VECTORS)
 

@@ -79,6 +79,10 @@ def gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_f
     """
     ahead = min(_ROWS_AHEAD, end - begin, _BYTES_AHEAD // (n_features * x.itemsize) + 1)
     is_far = x_col == 1 and x.itemsize * len(x) > _FAR
+    if x_col == 1 and not is_far:  # a loop of its own, whose numbers all stay in registers
+        for i in range(begin, end):
+            copy_row(x, rows[i] * x_row, work, start + i * stride, n_features)
+        return
     for i in range(begin, end):
         if is_far and i + ahead < end:
             _ask_for_row(x, rows[i + ahead] * x_row, n_features)

@@ -13,11 +13,12 @@ from .simd import BOOL, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 _STEPS_AHEAD = 8
 
 
-def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=None):
+def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=None, below=None):
     """The sums of a tile, row by row; B is masked where a tile has but one row.
 
     `ahead`, if given, is (a pointer, how far it moves with each step of k): what is there is asked for on the way, and
     so is the first row of A. Where A is transposed or copied, all rows lie there, and no processor looks ahead.
+    `below`, if given, is how far the rows of the next tile are: their first one is asked for on the way.
     """
     vectors = len(masks)
     if len(a_rows) > 1:
@@ -29,6 +30,8 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=
             emit_prefetch(builder, builder.gep(ahead[0], [at]), to_write=False, level=2)
             soon = builder.mul(a_col, ir.Constant(a_col.type, _STEPS_AHEAD))
             emit_prefetch(builder, builder.gep(builder.gep(a, [a_at]), [soon]), to_write=False)
+        if below is not None:
+            emit_prefetch(builder, builder.gep(builder.gep(a, [a_at]), [below]), to_write=False)
         shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
         starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
         right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
@@ -132,6 +135,8 @@ def _emit_tiles(builder, vec, tile, arguments):
         asks = builder.icmp_signed("<", before, n_asking)  # the others ask for what is there
         line = builder.select(asks, builder.gep(line, [builder.mul(before, between)]), b)
         options["ahead"] = line, builder.select(asks, step, constant(0))
+    if tile.asks_below:
+        options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
     _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
     following = builder.add(at, constant(n_rows))
@@ -183,11 +188,16 @@ class Tile:
         Whether cache lines that are needed later are asked for with each step of k. It then has four arguments more:
         the place in `others` of the first of these lines, how far the next is from it, how many tiles ask, and how
         much further on the lines of the next tile are.
+    asks_below : bool
+        Whether the first row of the next tile is asked for while this one is computed. For tiles that are alone with
+        their rows: where A is transposed each step of k is on another page.
     """
 
-    def __init__(self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, asks_ahead=False):
+    def __init__(
+        self, name, n_rows, vectors, emit=emit_products, lanes=lambda lanes: lanes, asks_ahead=False, asks_below=False
+    ):
         self.name, self.n_rows, self.vectors, self.emit = name, n_rows, vectors, emit
-        self._lanes, self.asks_ahead = lanes, asks_ahead
+        self._lanes, self.asks_ahead, self.asks_below = lanes, asks_ahead, asks_below
 
     def vectors_of(self, builder, numba_dtype):
         """Vectors for rows of C; None where registers are too short for this tile."""
