@@ -1,5 +1,6 @@
 """What several test files need: random problems, and the kernels called as `reference.py` is called."""
 
+import signal
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,9 @@ from skreg.solvers.averaging import WeightAverage
 from skreg.solvers.stochastic import OptimizerState, StochasticOptions, _Epochs
 
 from . import reference
+
+# What a shell starts in the background ignores interrupts, and so would the processes that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Kinds of target: (loss, number of outputs). The binary loss of several outputs is that of multilabel targets.
 TARGETS = {
