@@ -33,6 +33,15 @@ from .exceptions import DivergenceError
 from .kernels import layout as code
 from .kernels._collector import load_kernels
 
+# Parameters that have passed the check, as many as a large search has.
+_CHECKED, _MOST_CHECKED = set(), 1000
+_PLAIN = frozenset((type(None), bool, int, float, str))
+
+
+def _is_plain(value):
+    """Whether a value cannot change, and equals none that would be judged otherwise, but those of other types."""
+    return type(value) in _PLAIN or (type(value) is tuple and all(type(entry) in _PLAIN for entry in value))
+
 
 def _copy(curve):
     return None if curve is None else list(curve)
@@ -56,6 +65,18 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     def _get_param_names(cls):
         """scikit-learn's, which reads the signature again each time: many times for each candidate of a search."""
         return super()._get_param_names()
+
+    def _validate_params(self):
+        """scikit-learn's check, which takes a fifth of a small fit's Python, once for the same plain values."""
+        values = [getattr(self, name) for name in self._get_param_names()]
+        checked = type(self), *values, *map(type, values)  # 1, 1.0 and True are equal
+        if not all(map(_is_plain, values)):
+            super()._validate_params()
+        elif checked not in _CHECKED:
+            super()._validate_params()
+            if len(_CHECKED) == _MOST_CHECKED:
+                _CHECKED.clear()
+            _CHECKED.add(checked)
 
     # What a subclass says of its targets -------------------------------------------------------
 

@@ -751,3 +751,13 @@ def test_the_weights_may_be_replaced_by_hand(cls):
 def test_the_public_names_are_the_documented_ones():
     assert set(skreg.__all__) >= {"MLPClassifier", "MLPRegressor", "DivergenceError", "Objective", "__version__"}
     assert all(hasattr(skreg, name) for name in skreg.__all__)
+
+
+def test_what_has_been_checked_says_nothing_of_other_types():
+    """Plain values are checked once; 1, 1.0 and True are equal, but not alike."""
+    X, y = np.eye(4), np.arange(4.0)
+    for _ in range(2):
+        MLPRegressor((2,), max_iter=1, batch_size=1).fit(X, y)
+        for wrong in ({"max_iter": 1.0}, {"batch_size": 1.0}, {"shuffle": 1}, {"alpha": "1"}):
+            with pytest.raises(InvalidParameterError):
+                MLPRegressor((2,), **{"max_iter": 1, "batch_size": 1} | wrong).fit(X, y)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, r2_score
 
+from skreg import MLPRegressor
 from skreg._scores import accuracy, r_squared
 
 
@@ -43,3 +45,28 @@ def test_accuracy(seed, n_rows, n_columns, weighted):
     if n_columns == 1:
         y, predicted = y[:, 0], predicted[:, 0]
     assert accuracy(y, predicted, weights) == pytest.approx(accuracy_score(y, predicted, sample_weight=weights))
+
+
+def bent(y):
+    """Targets that are not scored quickly, as scikit-learn scores them."""
+    return [list(y), y.astype(object), y.reshape(-1, 1), np.round(y).astype(int)]
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_score_of_the_regressor_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    for y in (Y, Y[:, 0], Y.astype(np.float32)):
+        net = MLPRegressor((4,), max_iter=5, tol=0, n_iter_no_change=np.inf, random_state=0).fit(X, y)
+        assert net.score(X, y) == pytest.approx(r2_score(y, net.predict(X)), rel=1e-6)
+        weights = rng.integers(1, 3, 30)
+        assert net.score(X, y, weights) == pytest.approx(r2_score(y, net.predict(X), sample_weight=weights), rel=1e-6)
+    net.fit(X, Y[:, 0])
+    for y in bent(Y[:, 0]):
+        assert net.score(X, y) == r2_score(y, net.predict(X))
+    with pytest.raises(ValueError, match="NaN"):
+        net.score(X, np.where(Y[:, 0] > 1, np.nan, Y[:, 0]))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        net.score(X, Y[:-1, 0])
+    with pytest.warns(UndefinedMetricWarning):
+        assert np.isnan(net.score(X[:1], Y[:1, 0]))
