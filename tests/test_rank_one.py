@@ -45,6 +45,7 @@ FITS = {
     "clipped": {"clip_norm": 0.1},
     "groups": {"penalty": "group_lasso", "alpha": 0.02},
     "weights": {},
+    "activity": {"activity_penalty": 0.01, "activity_l1_ratio": 0.5},
 }
 
 
@@ -64,6 +65,7 @@ def test_the_same_bits_as_with_deltas_of_their_own(cls, case, dtype, monkeypatch
             monkeypatch.setattr(_team, "n_cores", lambda n=n_threads: n)
             net = cls((n_units,), batch_size=batch_size, max_iter=3, random_state=0, **FITS[case])
             net.fit(X, y, weights)
-            found.append(np.concatenate([values.ravel() for values in (*net.coefs_, *net.intercepts_)]))
+            parts = (*net.coefs_, *net.intercepts_, np.array(net.loss_curve_))
+            found.append(np.concatenate([part.ravel() for part in parts]))
         for other in found[1:]:
             np.testing.assert_array_equal(found[0], other)

@@ -17,6 +17,7 @@ Each sum is what those passes would have, to the last bit: in the order of the r
 from numba import types
 from numba.extending import intrinsic
 
+from ._jit import uniform
 from .simd import BOOL, Vectors, as_flag, element, emit_sums, ir
 from .tiles import make_function
 
@@ -62,14 +63,9 @@ def _emit_panel(builder, numba_dtype, arguments):
 
 
 @intrinsic
-def make_panel(context, units, units_start, units_row, deltas, deltas_step, weights, factor, sums, sums_row, panel,
-               depth, columns, adds):  # fmt: skip
-    """A panel of deltas of VECTORS vectors in each of `depth` > 0 rows, and both sums; zeros from `columns` on.
-
-    `units` are the activations, rows of them `units_row` apart. `deltas`, `weights` and `sums` are addresses: of the
-    output's deltas, `deltas_step` apart; of the weights to it; of the sums of this panel's columns and, `sums_row`
-    further on, of the products with activations, which are added to if `adds`. A delta is multiplied by `factor`.
-    """
+def _make_panel(context, units, units_start, units_row, deltas, deltas_step, weights, factor, sums, sums_row, panel,
+                depth, columns, adds):  # fmt: skip
+    """See `make_panel`."""
 
     def emit(ctx, builder, signature, args):
         dtype = signature.args[0].dtype
@@ -91,3 +87,17 @@ def make_panel(context, units, units_start, units_row, deltas, deltas_step, weig
 
     i = types.intp
     return types.void(units, i, i, i, i, i, units.dtype, i, i, panel, i, i, types.boolean), emit
+
+
+# LLVM must not regroup these sums.
+@uniform
+def make_panel(units, units_start, units_row, deltas, deltas_step, weights, factor, sums, sums_row, panel, depth,
+               columns, adds):  # fmt: skip
+    """A panel of deltas of VECTORS vectors in each of `depth` > 0 rows, and both sums; zeros from `columns` on.
+
+    `units` are the activations, rows of them `units_row` apart. `deltas`, `weights` and `sums` are addresses: of the
+    output's deltas, `deltas_step` apart; of the weights to it; of the sums of this panel's columns and, `sums_row`
+    further on, of the products with activations, which are added to if `adds`. A delta is multiplied by `factor`.
+    """
+    _make_panel(units, units_start, units_row, deltas, deltas_step, weights, factor, sums, sums_row, panel, depth,
+                columns, adds)  # fmt: skip
