@@ -2,7 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -33,14 +33,11 @@ from .exceptions import DivergenceError
 from .kernels import layout as code
 from .kernels._collector import load_kernels
 
-# Parameters that have passed the check, as many as a large search has.
-_CHECKED, _MOST_CHECKED = set(), 1000
-_PLAIN = frozenset((type(None), bool, int, float, str))
 
-
-def _is_plain(value):
-    """Whether a value cannot change, and equals none that would be judged otherwise, but those of other types."""
-    return type(value) in _PLAIN or (type(value) is tuple and all(type(entry) in _PLAIN for entry in value))
+@lru_cache(maxsize=1000, typed=True)  # 1, 1.0 and True are equal, and judged apart
+def _check_params(cls, *values):
+    """scikit-learn's check of an estimator's parameters: a fifth of a small fit's Python, once for the same ones."""
+    BaseEstimator._validate_params(cls(**dict(zip(cls._get_param_names(), values, strict=True))))
 
 
 def _copy(curve):
@@ -67,16 +64,13 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         return super()._get_param_names()
 
     def _validate_params(self):
-        """scikit-learn's check, which takes a fifth of a small fit's Python, once for the same plain values."""
-        values = [getattr(self, name) for name in self._get_param_names()]
-        checked = type(self), *values, *map(type, values)  # 1, 1.0 and True are equal
-        if not all(map(_is_plain, values)):
+        values = tuple(getattr(self, name) for name in self._get_param_names())
+        try:
+            hash(values)
+        except TypeError:  # a list or an array, which may change
             super()._validate_params()
-        elif checked not in _CHECKED:
-            super()._validate_params()
-            if len(_CHECKED) == _MOST_CHECKED:
-                _CHECKED.clear()
-            _CHECKED.add(checked)
+        else:
+            _check_params(type(self), *values)
 
     # What a subclass says of its targets -------------------------------------------------------
 

@@ -50,7 +50,12 @@ from .layout import (
     SPREAD,
 )
 from .matmul import HEIGHT, ROWS, SET
-from .network import copy_gradient_of_rank_one, gradient_of_intercepts, gradient_of_weights, gradients_of_rank_one
+from .network import (
+    gradient_of_intercepts,
+    gradient_of_intercepts_of_rank_one,
+    gradient_of_weights,
+    gradient_of_weights_of_rank_one,
+)
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
@@ -172,13 +177,11 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
                 place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
                 if stores:
                     low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
-                    if not is_rank_one:
-                        gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
-                    elif layer == 0:
-                        gradients_of_rank_one(begin, end, n_rows, params, layout, penalties, work, panel, gradient,
-                                              place)  # fmt: skip
+                    if is_rank_one:
+                        gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work,
+                                                        panel, gradient, place)  # fmt: skip
                     else:
-                        copy_gradient_of_rank_one(1, begin, end - begin, layout, work, gradient, place)
+                        gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
                     if is_thinned:
                         _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
                 if what != _STORE:
@@ -189,7 +192,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
         if stores:
             low, high = _staying(network_layout, layer, OUTPUT_PLACES, first, last)
             if is_rank_one and layer == 0:
-                copy_gradient_of_rank_one(0, first, last - first, layout, work, gradient, place)
+                gradient_of_intercepts_of_rank_one(first, last, layout, work, gradient, place)
             else:
                 gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
             if is_thinned:

@@ -10,17 +10,15 @@ from numba.extending import intrinsic
 
 from ._jit import helper
 from .random import GOLDEN_32, combine, drop_threshold, halves
-from .simd import INT32, Vectors, element, ir, splat
+from .simd import INT32, INT64, Vectors, element, ir, splat
 from .tiles import make_function
-
-_INTEGER = ir.IntType(64)
 
 
 def _emit_row(builder, numba_dtype, arguments):
     """Body of a function that does what `_drop_row` says."""
     source, target, width, low, multiplier, threshold, scale = arguments
     vec = Vectors(builder, numba_dtype)
-    lanes = ir.Constant(_INTEGER, vec.lanes)
+    lanes = ir.Constant(INT64, vec.lanes)
     multipliers, thresholds, shift, advance = (
         splat(builder, number, vec.lanes)
         for number in (multiplier, threshold, ir.Constant(INT32, 16),
@@ -41,16 +39,16 @@ def _emit_row(builder, numba_dtype, arguments):
 
     rest = builder.srem(width, lanes)
     n_whole = builder.sub(width, rest)
-    with cgutils.for_range_slice(builder, ir.Constant(_INTEGER, 0), n_whole, lanes, inc=True) as (start, _):
+    with cgutils.for_range_slice(builder, ir.Constant(INT64, 0), n_whole, lanes, inc=True) as (start, _):
         drop(start)
-    with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_INTEGER, 0))):
+    with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(INT64, 0))):
         drop(n_whole, vec.first_lanes(rest))
     builder.ret_void()
 
 
 @intrinsic
-def _drop_row(context, source, source_start, target, target_start, width, low, multiplier, threshold, scale):
-    """`width` units of one row, multiplied by `scale` or set to zero."""
+def _drop_row(context, array, source, target, width, low, multiplier, threshold, scale):
+    """`width` numbers of a row that begins at `source`, multiplied by `scale` or set to zero, to `target`."""
 
     def emit(ctx, builder, signature, args):
         dtype = signature.args[0].dtype
@@ -58,23 +56,22 @@ def _drop_row(context, source, source_start, target, target_start, width, low, m
         pointer = vec.element.as_pointer()
         function = make_function(
             builder.module, f"skreg_drop_row_f{vec.bits}",
-            [pointer, pointer, _INTEGER, INT32, INT32, INT32, vec.element],
+            [pointer, pointer, INT64, INT32, INT32, INT32, vec.element],
             lambda inner, arguments: _emit_row(inner, dtype, arguments),
         )  # fmt: skip
-        builder.call(function, [element(ctx, builder, signature, args, 0, args[1]),
-                                element(ctx, builder, signature, args, 2, args[3]), *args[4:]])  # fmt: skip
+        places = (element(ctx, builder, signature, args, 0, at) for at in args[1:3])
+        builder.call(function, [*places, *args[3:]])
         return ctx.get_dummy_value()
 
     i, u = types.intp, types.uint32
-    return types.void(source, i, target, i, i, u, u, u, source.dtype), emit
+    return types.void(array, i, i, i, u, u, u, array.dtype), emit
 
 
 @helper
-def scale_rows_by_masks(source, source_start, source_stride, target, target_start, target_stride, n_rows, width, key,
-                        number, step, rate):  # fmt: skip
+def scale_rows_by_masks(array, source, source_stride, target, target_stride, n_rows, width, key, number, step, rate):
     """Inverted dropout: target = source / (1 - rate) where kept, else 0; row i has the mask of `number` + i `step`."""
-    threshold, scale = drop_threshold(rate), target.dtype.type(1.0 / (1.0 - rate))
+    threshold, scale = drop_threshold(rate), array.dtype.type(1.0 / (1.0 - rate))
     for i in range(n_rows):
         low, multiplier = halves(combine(key, number + i * step))
-        _drop_row(source, source_start + i * source_stride, target, target_start + i * target_stride, width, low,
-                  multiplier, threshold, scale)  # fmt: skip
+        _drop_row(array, source + i * source_stride, target + i * target_stride, width, low, multiplier, threshold,
+                  scale)  # fmt: skip

@@ -21,8 +21,9 @@ What is not next to each other in memory is first copied to where it is:
   cache while the panels of B pass: one step of k would touch another page each time. Where A is not
   transposed its ROWS rows are read along, and a copy costs more than it gains.
 
-The next panel of B is asked for while a panel is multiplied, a cache line with each step of k. Weights that other
-cores have just updated come from far: without it the copy waits for each line, a tenth of a step of two layers of 128.
+The next panel of B is asked for while a panel is multiplied, a cache line with each step of k of the first tiles.
+Weights that other cores have just updated come from far: without it the copy waits for each line, a tenth of a step of
+two layers of 128.
 
 The end of a product (its *epilogue*, see `product`) is done while the tile is in registers.
 """
@@ -34,10 +35,10 @@ from .dots import ROWS, dots
 from .narrow import BLOCK, narrow_product, narrow_product_of_transposed
 from .outer import outer_product
 from .packing import pack_panel
-from .rank_one import VECTORS, make_panel
+from .rank_one import make_panel
 from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
 from .stages import NO_ADDRESS
-from .tiles import make_tile
+from .tiles import VECTORS, make_tile
 from .views import part, set_zero
 
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
@@ -179,11 +180,22 @@ def _block_depth(depth):
     return (depth + 8 * n_blocks - 1) // (8 * n_blocks) * 8
 
 
+@helper
+def _lines_of_panel(b_row, b_col, depth, width, lanes):
+    """(from one cache line of a panel to the next, how many tiles ask for them, from one tile's to the next one's)."""
+    if b_col == 1:
+        return b_row, 2, lanes
+    if b_col == depth:  # whole columns, one behind the other
+        return lanes, 2, depth * lanes
+    if b_row == 1:  # parts of columns: each tile takes another one
+        return 1, width, b_col
+    return 0, 0, 0
+
+
 @outlined
 def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
              rectified, gate, factor, deltas, deltas_step, weights, sums):  # fmt: skip
     """What `product` says or, unless `deltas` is NO_ADDRESS, `product_of_rank_one`."""
-    is_made = deltas != NO_ADDRESS
     if depth == 0:
         _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
@@ -222,7 +234,7 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
                 columns = min(VECTORS * lanes, n - j)
                 width = VECTORS * lanes if columns > lanes else lanes
                 right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
-                if is_made:
+                if deltas != NO_ADDRESS:
                     make_panel(b, r_start, b_row, deltas + k0 * deltas_step * itemsize, deltas_step,
                                weights + j * itemsize, factor, sums + j * itemsize, b_row, panel, k_count, columns,
                                k0 > 0)  # fmt: skip
@@ -230,19 +242,15 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
                 elif b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
-                line, next_line, n_asking, next_tile = b_start, 0, 1, 0
-                if b_col == 1 and j + width < n:
-                    line, next_line, n_asking, next_tile = b_start + k0 * b_row + j + width, b_row, 2, lanes
-                elif b_col == k_count and j + width < n:  # a panel of whole columns, one behind the other
-                    line, next_line, n_asking, next_tile = b_start + (j + width) * b_col, lanes, 2, k_count * lanes
-                elif b_row == 1 and j + width < n:  # parts of columns: each tile takes another one
-                    line, next_line, n_asking, next_tile = b_start + (j + width) * b_col + k0, 1, width, b_col
+                upcoming = b_start + k0 * b_row + (j + width) * b_col
+                next_line, n_asking, next_tile = _lines_of_panel(b_row, b_col, k_count, width, lanes)
                 at = i0 * c_row + j
                 _multiply_panel(
                     left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
                     height, k_count, columns, width > lanes, add or k0 > 0, b,
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
-                    gate + at if ends and gate >= 0 else NONE, factor, line, next_line, n_asking, next_tile,
+                    gate + at if ends and gate >= 0 else NONE, factor, upcoming, next_line,
+                    n_asking if j + width < n else 0, next_tile,
                 )  # fmt: skip
 
 

@@ -26,17 +26,16 @@ from numba.extending import intrinsic
 
 from .dots import merge
 from .layout import CACHE_LINE
-from .simd import BOOL, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
+from .simd import BOOL, INT64, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 from .tiles import Tile, emit_change, make_function
 
 BLOCK = 272  # vectors of the panel
 _PARTS = (2, 4)
 _N_SUMS = 8  # accumulators
-_INTEGER = ir.IntType(64)
 
 
 def _number(value):
-    return ir.Constant(_INTEGER, value)
+    return ir.Constant(INT64, value)
 
 
 def _row_lanes(p):
@@ -94,7 +93,7 @@ def _emit_packing(builder, numba_dtype, p, arguments):
 def _packing(module, vec, p):
     pointer = vec.element.as_pointer()
     return make_function(
-        module, f"skreg_parts{p}_f{vec.bits}", [pointer, _INTEGER, _INTEGER, pointer, _INTEGER, _INTEGER, _INTEGER],
+        module, f"skreg_parts{p}_f{vec.bits}", [pointer, INT64, INT64, pointer, INT64, INT64, INT64],
         lambda builder, arguments: _emit_packing(builder, vec.numba_dtype, p, arguments),
     )  # fmt: skip
 
@@ -173,7 +172,7 @@ def _transposed(module, vec, p):
     pointer = vec.element.as_pointer()
     return make_function(
         module, f"skreg_transposed{p}_f{vec.bits}",
-        [pointer, _INTEGER, pointer, pointer, _INTEGER, _INTEGER, _INTEGER, _INTEGER, BOOL],
+        [pointer, INT64, pointer, pointer, INT64, INT64, INT64, INT64, BOOL],
         lambda builder, arguments: _emit_transposed(builder, vec.numba_dtype, p, arguments),
     )  # fmt: skip
 

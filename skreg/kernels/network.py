@@ -77,23 +77,22 @@ def gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_f
     They lie anywhere in memory that is as large as it may be: those to come are on their way, too, and at the end
     the first of the next batch, `upcoming`.
     """
-    ahead = min(_ROWS_AHEAD, end - begin, _BYTES_AHEAD // (n_features * x.itemsize) + 1)
-    is_far = x_col == 1 and x.itemsize * len(x) > _FAR
-    if x_col == 1 and not is_far:  # a loop of its own, whose numbers all stay in registers
+    if x_col != 1:
         for i in range(begin, end):
-            copy_row(x, rows[i] * x_row, work, start + i * stride, n_features)
-        return
-    for i in range(begin, end):
-        if is_far and i + ahead < end:
-            _ask_for_row(x, rows[i + ahead] * x_row, n_features)
-        elif is_far and i + ahead - end + begin < len(upcoming):
-            _ask_for_row(x, upcoming[i + ahead - end + begin] * x_row, n_features)
-        to, source = start + i * stride, rows[i] * x_row
-        if x_col == 1:
-            copy_row(x, source, work, to, n_features)
-        else:
+            to, source = start + i * stride, rows[i] * x_row
             for j in range(n_features):
                 work[to + j] = x[source + j * x_col]
+    elif x.itemsize * len(x) <= _FAR:
+        for i in range(begin, end):
+            copy_row(x, rows[i] * x_row, work, start + i * stride, n_features)
+    else:
+        ahead = min(_ROWS_AHEAD, end - begin, _BYTES_AHEAD // (n_features * x.itemsize) + 1)
+        for i in range(begin, end):
+            if i + ahead < end:
+                _ask_for_row(x, rows[i + ahead] * x_row, n_features)
+            elif i + ahead - end + begin < len(upcoming):
+                _ask_for_row(x, upcoming[i + ahead - end + begin] * x_row, n_features)
+            copy_row(x, rows[i] * x_row, work, start + i * stride, n_features)
 
 
 @helper
@@ -109,8 +108,7 @@ def drop_rows(source, source_stride, target, target_stride, n_rows, width, key, 
     if noise == BATCHWISE:
         number, step = 0, 0
     if noise <= BATCHWISE:
-        scale_rows_by_masks(work, source, source_stride, work, target, target_stride, n_rows, width, key, number, step,
-                            rate)  # fmt: skip
+        scale_rows_by_masks(work, source, source_stride, target, target_stride, n_rows, width, key, number, step, rate)
     else:
         size = work.itemsize
         call_stage(noise, (address_of(work, source), source_stride * size, address_of(work, target),
@@ -338,25 +336,34 @@ def gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, grad
 
 
 @helper
-def gradients_of_rank_one(begin, end, n_rows, params, layout, penalties, work, panel, gradient, start):
-    """Weights of the first layer from inputs begin:end: their gradient is set at `start`, where `deltas` has made none.
+def gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work, panel, gradient,
+                                    start):  # fmt: skip
+    """What `gradient_of_weights` would set, where there are no deltas of the first layer; that one must come first.
 
-    The gradients of its intercepts and of the weights behind it become two rows where its deltas would be.
+    On the way the gradients of its intercepts and of the weights behind it become two rows where its deltas would be.
     """
-    fan_out, stride = layout[0, FAN_OUT], layout[1, INPUT_STRIDE]
-    product_of_rank_one(work, layout[0, INPUT] + begin, NEXT, layout[0, INPUT_STRIDE], work, layout[1, INPUT], stride,
-                        gradient, start, fan_out, end - begin, n_rows, fan_out, panel, SET,
+    if layer > 0:
+        _copy_sums(1, begin, end, layout, work, gradient, start)
+        return
+    fan_out = layout[0, FAN_OUT]
+    product_of_rank_one(work, layout[0, INPUT] + begin, NEXT, layout[0, INPUT_STRIDE], work, layout[1, INPUT],
+                        layout[1, INPUT_STRIDE], gradient, start, fan_out, end - begin, n_rows, fan_out, panel, SET,
                         work.dtype.type(1.0 / (1.0 - penalties[1, DROPOUT])), address_of(work, layout[1, DELTA]),
                         layout[1, OUTPUT_STRIDE], address_of(params, layout[1, COEF]),
                         address_of(work, layout[0, DELTA]))  # fmt: skip
 
 
 @helper
-def copy_gradient_of_rank_one(row, first, count, layout, work, gradient, start):
-    """Set `count` numbers of one of these rows at `start`."""
-    source = layout[0, DELTA] + row * layout[1, INPUT_STRIDE] + first
-    for j in range(count):
-        gradient[start + j] = work[source + j]
+def gradient_of_intercepts_of_rank_one(first, last, layout, work, gradient, start):
+    """The same for intercepts first:last of the first layer, whose weights must have come before."""
+    _copy_sums(0, first, last, layout, work, gradient, start)
+
+
+@helper
+def _copy_sums(row, first, last, layout, work, gradient, start):
+    source = layout[0, DELTA] + row * layout[1, INPUT_STRIDE]
+    for j in range(first, last):
+        gradient[start + j - first] = work[source + j]
 
 
 @helper

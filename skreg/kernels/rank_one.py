@@ -8,7 +8,7 @@ h_kj is positive, and else zero. The backward pass is then three sums over rows:
 - the gradient of the second layer's weights, the sums of delta_k h_kj.
 
 The panels are made from the activations, as others are copied from memory, and both other sums on the way: one pass
-over the activations instead of four over two matrices, which takes a third off a step on few inputs. For each vector
+over the activations instead of four over two matrices, which takes a sixth off a step on few inputs. For each vector
 that is a load, a comparison, a product, a multiply-add, an addition and a store.
 
 Each sum is what those passes would have, to the last bit: in the order of the rows, and rounded as often.
@@ -18,18 +18,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import uniform
-from .simd import BOOL, Vectors, as_flag, element, emit_sums, ir
-from .tiles import make_function
-
-VECTORS = 2  # of a panel, as matmul.py has it
-_INTEGER = ir.IntType(64)
+from .simd import BOOL, INT64, Vectors, as_flag, element, emit_sums, ir
+from .tiles import VECTORS, make_function
 
 
 def _emit_panel(builder, numba_dtype, arguments):
     """Body of a function that makes a panel of `depth` rows; see `make_panel` for the arguments."""
     units, row, deltas, step, weights, factor, sums, sums_row, panel, depth, columns, adds = arguments
     vec = Vectors(builder, numba_dtype)
-    shifts = [ir.Constant(_INTEGER, v * vec.lanes) for v in range(VECTORS)]
+    shifts = [ir.Constant(INT64, v * vec.lanes) for v in range(VECTORS)]
     masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
     nothing = ir.Constant(masks[0].type, None)
     before = [builder.select(adds, mask, nothing) for mask in masks]
@@ -55,7 +52,7 @@ def _emit_panel(builder, numba_dtype, arguments):
             after.append((builder.fadd(values[v], sent), vec.fma(left, unit, values[VECTORS + v])))
         return [total for kind in zip(*after, strict=True) for total in kind]
 
-    strides = [row, step, ir.Constant(_INTEGER, VECTORS * vec.lanes)]
+    strides = [row, step, ir.Constant(INT64, VECTORS * vec.lanes)]
     totals = emit_sums(vec, depth, 1, strides, load(sums, before) + load(products, before), add_row)
     for total, place, mask in zip(totals, places(sums) + places(products), masks * 2, strict=True):
         vec.store(total, place, mask)
@@ -75,12 +72,12 @@ def _make_panel(context, units, units_start, units_row, deltas, deltas_step, wei
         def at_address(address):
             return builder.inttoptr(address, pointer)
 
-        kinds = [pointer, _INTEGER, pointer, _INTEGER, pointer, vec.element, pointer, _INTEGER, pointer, _INTEGER,
-                 _INTEGER, BOOL]  # fmt: skip
+        kinds = [pointer, INT64, pointer, INT64, pointer, vec.element, pointer, INT64, pointer, INT64,
+                 INT64, BOOL]  # fmt: skip
         function = make_function(builder.module, f"skreg_rank_one_f{vec.bits}", kinds,
                                  lambda inner, arguments: _emit_panel(inner, dtype, arguments))  # fmt: skip
         start = element(ctx, builder, signature, args, 0, args[1])
-        to = element(ctx, builder, signature, args, 9, ir.Constant(_INTEGER, 0))
+        to = element(ctx, builder, signature, args, 9, ir.Constant(INT64, 0))
         builder.call(function, [start, args[2], at_address(args[3]), args[4], at_address(args[5]), args[6],
                                 at_address(args[7]), args[8], to, args[10], args[11], as_flag(builder, args[12])])
         return ctx.get_dummy_value()

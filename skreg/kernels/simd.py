@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
 
-INT32 = ir.IntType(32)
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
 BOOL = ir.IntType(1)
 
 

@@ -7,8 +7,9 @@ and those of narrow.py differ in nothing else.
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import BOOL, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
+from .simd import BOOL, INT64, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 
+VECTORS = 2  # of a whole tile, and of a panel of B
 # Steps of k after which what a tile asks for is needed: some 60 cycles, four times what the second-level cache takes.
 _STEPS_AHEAD = 8
 
@@ -26,12 +27,13 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=
 
     def add_terms(k, places, sums):
         a_at, b_at, *ahead_at = places
-        for at in ahead_at:
-            emit_prefetch(builder, builder.gep(ahead[0], [at]), to_write=False, level=2)
+        first = builder.gep(a, [a_at])
+        if ahead is not None:
+            emit_prefetch(builder, builder.gep(ahead[0], ahead_at), to_write=False, level=2)
             soon = builder.mul(a_col, ir.Constant(a_col.type, _STEPS_AHEAD))
-            emit_prefetch(builder, builder.gep(builder.gep(a, [a_at]), [soon]), to_write=False)
+            emit_prefetch(builder, builder.gep(first, [soon]), to_write=False)
         if below is not None:
-            emit_prefetch(builder, builder.gep(builder.gep(a, [a_at]), [below]), to_write=False)
+            emit_prefetch(builder, builder.gep(first, [below]), to_write=False)
         shifts = [ir.Constant(depth.type, v * vec.lanes) for v in range(vectors)]
         starts = [builder.gep(b, [builder.add(b_at, shift)]) for shift in shifts]
         right = [vec.load(start, mask) for start, mask in zip(starts, masks, strict=True)]
@@ -86,6 +88,13 @@ def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, flo
         vec.store(total, builder.gep(c, [at]), mask)
 
 
+def _lines_of(builder, number, line, step, n_asking, between, near):
+    """(where the first cache line is that tile `number` asks for, step to the next); the last ask for what is near."""
+    asks = builder.icmp_signed("<", number, n_asking)
+    first = builder.select(asks, builder.gep(line, [builder.mul(number, between)]), near)
+    return first, builder.select(asks, step, ir.Constant(step.type, 0))
+
+
 def _emit_tiles(builder, vec, tile, arguments):
     """Body of a tile function; see `Tile` for the arguments.
 
@@ -130,11 +139,7 @@ def _emit_tiles(builder, vec, tile, arguments):
                            for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
     options = {}
     if tile.asks_ahead:
-        line, step, n_asking, between = ahead
-        before = builder.sdiv(at, constant(n_rows))
-        asks = builder.icmp_signed("<", before, n_asking)  # the others ask for what is there
-        line = builder.select(asks, builder.gep(line, [builder.mul(before, between)]), b)
-        options["ahead"] = line, builder.select(asks, step, constant(0))
+        options["ahead"] = _lines_of(builder, builder.sdiv(at, constant(n_rows)), *ahead, b)
     if tile.asks_below:
         options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
@@ -206,10 +211,10 @@ class Tile:
 
     def function(self, module, vec):
         """The tile as a function of the module."""
-        pointer, i64 = vec.element.as_pointer(), ir.IntType(64)
-        kinds = [pointer, i64, i64, pointer, i64, pointer, i64, i64, i64, i64, BOOL]
+        pointer = vec.element.as_pointer()
+        kinds = [pointer, INT64, INT64, pointer, INT64, pointer, INT64, INT64, INT64, INT64, BOOL]
         kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
-        kinds += [pointer, i64, i64, i64] if self.asks_ahead else []
+        kinds += [pointer, INT64, INT64, INT64] if self.asks_ahead else []
         return make_function(module, f"skreg_tile_{self.name}x{vec.lanes}_f{vec.bits}", kinds,
                              lambda builder, arguments: _emit_tiles(
                                  builder, self.vectors_of(builder, vec.numba_dtype), self, arguments))  # fmt: skip
