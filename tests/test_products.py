@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, ROWS, VECTORS, panel_size
+from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, NEAR_BYTES, ROWS, VECTORS, panel_size
 
 from .products import (
     BOTH_APART,
@@ -129,6 +129,16 @@ def test_rows_far_apart(dtype):
     rng = np.random.default_rng(2)
     for m, padding in itertools.product((2 * ROWS, 2 * ROWS + 1, 40), (1, 1501)):
         assert_exact(draw(rng, m, 130, 4 * lanes(dtype), dtype, b=Strides("rows", padding)))
+
+
+@dtypes
+def test_more_of_c_than_is_near(dtype):
+    """The tiles of a panel in two calls: the first ask for the next panel's B, the others for its C."""
+    rng = np.random.default_rng(3)
+    n = NEAR_BYTES // (HEIGHT * np.dtype(dtype).itemsize) + lanes(dtype) + 3
+    for a, b in itertools.product((ROWS_APART, COLUMNS_APART), repeat=2):
+        assert_exact(draw(rng, HEIGHT + ROWS + 1, DEPTH // 2, n, dtype, add=True, intercepts=True, rectified=True,
+                          gate=True, a=a, b=b, c_padding=3))  # fmt: skip
 
 
 # The order of a sum --------------------------------------------------------------------------------------------------

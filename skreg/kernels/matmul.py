@@ -37,8 +37,8 @@ from .outer import outer_product
 from .packing import pack_panel
 from .rank_one import make_panel
 from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
-from .stages import NO_ADDRESS
-from .tiles import VECTORS, make_tile
+from .stages import NO_ADDRESS, address_of
+from .tiles import UNBROKEN, VECTORS, make_tile
 from .views import part, set_zero
 
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
@@ -48,6 +48,8 @@ HEIGHT = 256
 _ALIAS_BYTES = 1024
 # Bytes that the first-level translation buffer reaches, at 4 KiB a page.
 _REACH_BYTES = 256 * 1024
+# So much of C stays in the second-level cache from one piece of the depth to the next. More is worth asking for.
+NEAR_BYTES = 768 * 1024
 # From so many columns of B and so many steps of k, copying a transposed A pays.
 _COLUMNS_WORTH_A_COPY, _DEPTH_WORTH_A_COPY = 200, 96
 # From so many steps of k, a vector with parts of the depth pays.
@@ -93,8 +95,8 @@ def column_sums(a, a_start, a_row, m, n, to, to_start, add, one):
         _column_sums_in_memory(a, a_start, a_row, m, n, to, to_start, add)
         return
     for j in range(0, n, ROW_VECTORS * lanes_of(to)):
-        _one_row(one, 0, 0, 0, a, a_start + j, a_row, to, to_start + j, 0, m, 1, n - j, add, one, NONE, UNBOUNDED,
-                 NONE, one[0])  # fmt: skip
+        _one_row(one, 0, 0, 0, UNBROKEN, 0, a, a_start + j, a_row, to, to_start + j, 0, m, 1, n - j, add, one, NONE,
+                 UNBOUNDED, NONE, one[0])  # fmt: skip
 
 
 @helper
@@ -115,8 +117,8 @@ def _product_one_column(a, a_start, a_row, a_col, b, b_start, b_row, c, c_start,
     if a_row == 1 and c_row == 1 and intercept < 0 and gate < 0 and not rectified and HAS_MASKS:
         # A' is contiguous: the transposed product has one row.
         for i in range(0, m, ROW_VECTORS * lanes_of(c)):
-            _one_row(b, b_start, 0, b_row, a, a_start + i, a_col, c, c_start + i, 0, depth, 1, m - i, add, b, NONE,
-                     UNBOUNDED, NONE, factor)  # fmt: skip
+            _one_row(b, b_start, 0, b_row, UNBROKEN, 0, a, a_start + i, a_col, c, c_start + i, 0, depth, 1, m - i, add,
+                     b, NONE, UNBOUNDED, NONE, factor)  # fmt: skip
         return
     if a_col == 1 and b_row == 1 and HAS_MASKS:
         for i in range(0, m, ROWS):
@@ -141,29 +143,34 @@ def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectif
 
 
 @helper
-def _multiply_panel(a, a_start, a_row, a_col, a_group, a_group_step, b, b_start, b_row, c, c_start, c_row, m, depth,
-                    columns, wide, add, others, intercept, rectified, gate, factor, line, next_line,
-                    n_asking, next_tile):  # fmt: skip
+def _multiply_panel(a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, m, depth, columns,
+                    wide, add, others, intercept, rectified, gate, factor, line, next_line, n_asking, next_tile,
+                    asks_for_c):  # fmt: skip
     """C[:, :columns] = or += A B for one panel of B, tile by tile.
 
-    A lies in groups of `a_group` rows, `a_group_step` apart. `line` and what follows say where the next panel's
-    cache lines are in `others`, see `Tile`: one for each step of k, and others for each of the first tiles.
+    A lies in groups of rows, see `make_tile`. `line` and what follows say where the next panel's cache lines are, see
+    `Tile`: one for each step of k, and others for each of the first tiles. With `asks_for_c` the tiles behind them ask
+    for the C that the next panel makes.
     """
-    for i in range(0, m, a_group):
-        rows, c_at, gate_at = min(a_group, m - i), c_start + i * c_row, gate + i * c_row if gate >= 0 else gate
-        low = rows % ROWS if wide and rows % ROWS <= ROWS // 2 else 0  # rows of which a whole tile would waste half
-        rows -= low
-        if not wide:
-            _tile_1(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                    intercept, rectified, gate_at, factor)  # fmt: skip
-        elif rows > 0:
-            _tile_2(a, a_start, a_row, a_col, b, b_start, b_row, c, c_at, c_row, depth, rows, columns, add, others,
-                    intercept, rectified, gate_at, factor, line, next_line, n_asking, next_tile)  # fmt: skip
-        if low > 0:
-            _low_tile(a, a_start + rows * a_row, a_row, a_col, b, b_start, b_row, c, c_at + rows * c_row, c_row, depth,
-                      low, columns, add, others, intercept, rectified, gate_at + rows * c_row if gate >= 0 else NONE,
-                      factor)  # fmt: skip
-        a_start += a_group_step
+    low = m % ROWS if wide and m % ROWS <= ROWS // 2 else 0  # rows of which a whole tile would waste half
+    rows = m - low
+    if not wide:
+        _tile_1(a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, depth, rows, columns,
+                add, others, intercept, rectified, gate, factor)  # fmt: skip
+        return
+    begin, end = 0, min(rows, n_asking * ROWS) if asks_for_c else rows
+    while begin < rows:
+        at = begin * c_row
+        _tile_2(a, a_start + begin * a_row + (begin >> a_shift) * a_gap, a_row, a_col, a_shift, a_gap, b, b_start,
+                b_row, c, c_start + at, c_row, depth, end - begin, columns, add, others, intercept, rectified,
+                gate + at if gate >= 0 else NONE, factor, line, next_line, n_asking, next_tile)  # fmt: skip
+        begin, end = end, rows
+        line, next_line, n_asking, next_tile = address_of(c, c_start + columns), c_row, VECTORS, lanes_of(c)
+    if low > 0:
+        at = rows * c_row
+        _low_tile(a, a_start + rows * a_row + (rows >> a_shift) * a_gap, a_row, a_col, UNBROKEN, 0, b, b_start, b_row,
+                  c, c_start + at, c_row, depth, low, columns, add, others, intercept, rectified,
+                  gate + at if gate >= 0 else NONE, factor)  # fmt: skip
 
 
 @helper
@@ -171,6 +178,14 @@ def _pack_block(a, a_start, a_row, a_col, height, depth, panel, start, group):
     """Copy A[:height, :depth] to groups of rows, each with the elements of one column together."""
     for i in range(0, height, group):
         pack_panel(a, a_start + i * a_row, a_col, a_row, depth, min(group, height - i), panel, start + i * DEPTH, group)
+
+
+@helper
+def _log2(power):
+    log = 0
+    while 1 << log < power:
+        log += 1
+    return log
 
 
 @helper
@@ -217,7 +232,8 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
             done = narrow_product_of_transposed(a, a_start, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, n,
                                                 panel, add, block_depth)  # fmt: skip
             a_start, c_start, m = a_start + done, c_start + done * c_row, m - done
-    block, group = DEPTH * VECTORS * lanes, max(lanes, ROWS)
+    block, shift = DEPTH * VECTORS * lanes, _log2(max(lanes, ROWS))
+    group = 1 << shift
     copies_a = a_row == 1 and n >= _COLUMNS_WORTH_A_COPY and depth >= _DEPTH_WORTH_A_COPY
     for i0 in range(0, m, HEIGHT):
         height = min(HEIGHT, m - i0)
@@ -225,10 +241,11 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
             k_count = min(block_depth, depth - k0)
             ends = k0 + k_count == depth
             left, l_start, l_row, l_col = a, a_start + i0 * a_row + k0 * a_col, a_row, a_col
-            l_group, l_group_step = height, 0
+            l_shift, l_gap = UNBROKEN, 0
             if copies_a:
                 _pack_block(a, l_start, a_row, a_col, height, k_count, panel, block, group)
-                left, l_start, l_row, l_col, l_group, l_group_step = panel, block, 1, group, group, group * DEPTH
+                left, l_start, l_row, l_col, l_shift, l_gap = panel, block, 1, group, shift, group * (DEPTH - 1)
+            asks_for_c = height * n * itemsize > NEAR_BYTES and height >= k_count
             scattered = (b_row * itemsize) % _ALIAS_BYTES == 0 or k_count * b_row * itemsize > _REACH_BYTES
             for j in range(0, n, VECTORS * lanes):
                 columns = min(VECTORS * lanes, n - j)
@@ -245,12 +262,13 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
                 upcoming = b_start + k0 * b_row + (j + width) * b_col
                 next_line, n_asking, next_tile = _lines_of_panel(b_row, b_col, k_count, width, lanes)
                 at = i0 * c_row + j
+                is_last = j + width >= n
                 _multiply_panel(
-                    left, l_start, l_row, l_col, l_group, l_group_step, right, r_start, r_row, c, c_start + at, c_row,
+                    left, l_start, l_row, l_col, l_shift, l_gap, right, r_start, r_row, c, c_start + at, c_row,
                     height, k_count, columns, width > lanes, add or k0 > 0, b,
                     intercept + j if ends and intercept >= 0 else NONE, rectified and ends,
-                    gate + at if ends and gate >= 0 else NONE, factor, upcoming, next_line,
-                    n_asking if j + width < n else 0, next_tile,
+                    gate + at if ends and gate >= 0 else NONE, factor, address_of(b, upcoming), next_line,
+                    0 if is_last else n_asking, next_tile, asks_for_c and not is_last,
                 )  # fmt: skip
 
 

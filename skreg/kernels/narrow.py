@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from .dots import merge
 from .layout import CACHE_LINE
 from .simd import BOOL, INT64, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
-from .tiles import Tile, emit_change, make_function
+from .tiles import UNBROKEN, Tile, emit_change, make_function
 
 BLOCK = 272  # vectors of the panel
 _PARTS = (2, 4)
@@ -224,8 +224,8 @@ def narrow_product(context, a, a_start, a_row, b, b_start, b_row, c, c_start, c_
                     start, b_row, builder.mul(b_row, _number(p)), packed, vectors, builder.srem(count, _number(p)), n
                 ])  # fmt: skip
                 builder.call(_TILES[p].function(builder.module, vec), [
-                    builder.gep(first, [k0]), a_row, _number(1), packed, _number(0), to, c_row, count, m, n,
-                    builder.or_(add, builder.not_(is_first)), pointer(3, args[14]),
+                    builder.gep(first, [k0]), a_row, _number(1), _number(UNBROKEN), _number(0), packed, _number(0), to,
+                    c_row, count, m, n, builder.or_(add, builder.not_(is_first)), pointer(3, args[14]),
                     builder.and_(has_intercepts, is_last), builder.and_(rectified, is_last), pointer(6, args[16]),
                     builder.and_(has_gate, is_last), factor,
                 ])  # fmt: skip

@@ -46,6 +46,11 @@ def emit_prefetch(builder, pointer, *, to_write, level=1):
     builder.call(function, [pointer, *(ir.Constant(INT32, number) for number in (int(to_write), 4 - level, 1))])
 
 
+def opaque(builder, pointer):
+    """The same pointer, of which LLVM knows nothing, so that it finds no progressions to keep registers for."""
+    return builder.asm(ir.FunctionType(pointer.type, [pointer.type]), "", "=r,0", [pointer], False)
+
+
 def element(ctx, builder, signature, args, array, at):
     """Pointer to an element of the array that is argument number `array` of an intrinsic."""
     return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])

@@ -7,9 +7,10 @@ and those of narrow.py differ in nothing else.
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import BOOL, INT64, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
+from .simd import BOOL, INT64, Vectors, as_flag, element, emit_prefetch, emit_sums, ir, opaque
 
 VECTORS = 2  # of a whole tile, and of a panel of B
+UNBROKEN = 62  # shift for a matrix whose rows are all in one group
 # Steps of k after which what a tile asks for is needed: some 60 cycles, four times what the second-level cache takes.
 _STEPS_AHEAD = 8
 
@@ -101,8 +102,8 @@ def _emit_tiles(builder, vec, tile, arguments):
     Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has
     ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
     """
-    a, a_row, a_col, b, b_row, c, c_row, depth, rows, columns, add = arguments[:11]
-    intercepts, has_intercepts, rectified, gate, has_gate, factor, *ahead = arguments[11:]
+    a, a_row, a_col, a_shift, a_gap, b, b_row, c, c_row, depth, rows, columns, add = arguments[:13]
+    intercepts, has_intercepts, rectified, gate, has_gate, factor, *ahead = arguments[13:]
 
     def constant(value):
         return ir.Constant(depth.type, value)
@@ -137,6 +138,7 @@ def _emit_tiles(builder, vec, tile, arguments):
     at = builder.phi(depth.type)  # row of the tile's first
     a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
                            for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
+    a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(at, a_shift), a_gap)]))
     options = {}
     if tile.asks_ahead:
         options["ahead"] = _lines_of(builder, builder.sdiv(at, constant(n_rows)), *ahead, b)
@@ -191,8 +193,8 @@ class Tile:
         From the lanes of a register to those of the vectors that rows of C have here; less than 2: no such tile.
     asks_ahead : bool
         Whether cache lines that are needed later are asked for with each step of k. It then has four arguments more:
-        the place in `others` of the first of these lines, how far the next is from it, how many tiles ask, and how
-        much further on the lines of the next tile are.
+        the address of the first of these lines, how far the next is from it, how many tiles ask, and how much further
+        on the lines of the next tile are.
     asks_below : bool
         Whether the first row of the next tile is asked for while this one is computed. For tiles that are alone with
         their rows: where A is transposed each step of k is on another page.
@@ -212,7 +214,7 @@ class Tile:
     def function(self, module, vec):
         """The tile as a function of the module."""
         pointer = vec.element.as_pointer()
-        kinds = [pointer, INT64, INT64, pointer, INT64, pointer, INT64, INT64, INT64, INT64, BOOL]
+        kinds = [pointer, INT64, INT64, INT64, INT64, pointer, INT64, pointer, INT64, INT64, INT64, INT64, BOOL]
         kinds += [pointer, BOOL, BOOL, pointer, BOOL, vec.element]
         kinds += [pointer, INT64, INT64, INT64] if self.asks_ahead else []
         return make_function(module, f"skreg_tile_{self.name}x{vec.lanes}_f{vec.bits}", kinds,
@@ -224,7 +226,8 @@ def make_tile(*arguments, **options):
     """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], as a `Tile` with these arguments does it.
 
     `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
-    where a tile has but one row. depth > 0. The epilogue's arguments are those of `product`; `intercept`
+    where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after each group of
+    2 ** a_shift, which is UNBROKEN or holds whole tiles. The epilogue's arguments are those of `product`; `intercept`
     and `gate` are places in `others` and in `c`.
     """
     shape = Tile(*arguments, **options)
@@ -237,30 +240,30 @@ def make_tile(*arguments, **options):
             return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
 
         vec = shape.vectors_of(builder, signature.args[0].dtype)
-        intercept, rectified, gate, factor, *lines = args[15:]
-        lines[:1] = [pointer(14, line) for line in lines[:1]]
+        intercept, rectified, gate, factor, *lines = args[17:]
         if vec is not None:
+            lines[:1] = [builder.inttoptr(line, vec.element.as_pointer()) for line in lines[:1]]
             builder.call(
                 shape.function(builder.module, vec),
-                [pointer(0, args[1]), args[2], args[3], pointer(4, args[5]), args[6], pointer(7, args[8]), args[9],
-                 *args[10:13], as_flag(builder, args[13]), pointer(14, intercept), is_wanted(intercept),
-                 as_flag(builder, rectified), pointer(7, gate), is_wanted(gate), factor, *lines],
+                [pointer(0, args[1]), *args[2:6], pointer(6, args[7]), args[8], pointer(9, args[10]), *args[11:15],
+                 as_flag(builder, args[15]), pointer(16, intercept), is_wanted(intercept),
+                 as_flag(builder, rectified), pointer(9, gate), is_wanted(gate), factor, *lines],
             )  # fmt: skip
         return ctx.get_dummy_value()
 
     def signature(a, b, c, others, *more):
         i, flag = types.intp, types.boolean
-        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype, *more)
+        return types.void(a, i, i, i, i, i, b, i, i, c, i, i, i, i, i, flag, others, i, flag, i, a.dtype, *more)
 
     def tile(
-        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
-        intercept, rectified, gate, factor
+        context, a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, depth, rows, columns,
+        add, others, intercept, rectified, gate, factor
     ):  # fmt: skip
         return signature(a, b, c, others), emit
 
     def tile_that_asks_ahead(
-        context, a, a_start, a_row, a_col, b, b_start, b_row, c, c_start, c_row, depth, rows, columns, add, others,
-        intercept, rectified, gate, factor, line, next_line, n_asking, next_tile
+        context, a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, depth, rows, columns,
+        add, others, intercept, rectified, gate, factor, line, next_line, n_asking, next_tile
     ):  # fmt: skip
         return signature(a, b, c, others, *[types.intp] * 4), emit
 
