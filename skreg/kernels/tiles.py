@@ -61,19 +61,27 @@ def emit_change(builder, wanted, values, change):
     return joined
 
 
-def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, floor, gate, factors):
+def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, bounds, terms, floor, gate, factors):
     """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
+
+    `bounds` says whether there are `terms` to add, or the `floor` of a relu.
 
     All is read before anything is written: rows that are there twice are then written twice alike.
     """
     vectors = len(shifts)
-    places = [(builder.add(row, shift), masks[v]) for row in c_rows for v, shift in enumerate(shifts)]
+    places = [(row, shift, mask) for row in c_rows for shift, mask in zip(shifts, masks, strict=True)]
+
+    def pointer(start, row, shift):
+        return builder.gep(builder.gep(start, [row]), [shift])
 
     def load(start, place):
-        return vec.load(builder.gep(start, [place[0]]), place[1])
+        return vec.load(pointer(start, *place[:2]), place[2])
 
     def added(totals):
         return [builder.fadd(total, load(c, place)) for total, place in zip(totals, places, strict=True)]
+
+    def bounded(totals):
+        return [vec.at_least(floor, builder.fadd(total, terms[at % vectors])) for at, total in enumerate(totals)]
 
     def gated(totals):
         opened = [builder.fcmp_ordered(">", load(gate[1], place), vec.zero) for place in places]
@@ -83,10 +91,10 @@ def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, terms, flo
         ]
 
     totals = emit_change(builder, add, sums, added)
-    totals = [vec.at_least(floor, builder.fadd(total, terms[at % vectors])) for at, total in enumerate(totals)]
+    totals = emit_change(builder, bounds, totals, bounded)
     totals = emit_change(builder, gate[0], totals, gated)
-    for total, (at, mask) in zip(totals, places, strict=True):
-        vec.store(total, builder.gep(c, [at]), mask)
+    for total, (row, shift, mask) in zip(totals, places, strict=True):
+        vec.store(total, pointer(c, row, shift), mask)
 
 
 def _lines_of(builder, number, line, step, n_asking, between, near):
@@ -141,11 +149,12 @@ def _emit_tiles(builder, vec, tile, arguments):
     a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(at, a_shift), a_gap)]))
     options = {}
     if tile.asks_ahead:
-        options["ahead"] = _lines_of(builder, builder.sdiv(at, constant(n_rows)), *ahead, b)
+        options["ahead"] = _lines_of(builder, builder.udiv(at, constant(n_rows)), *ahead, b)
     if tile.asks_below:
         options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
-    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, terms, floor, (has_gate, gate_at), factors)
+    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, builder.or_(has_intercepts, rectified), terms,
+                   floor, (has_gate, gate_at), factors)  # fmt: skip
     following = builder.add(at, constant(n_rows))
     at.add_incoming(start, round_)
     at.add_incoming(following, builder.block)
