@@ -14,6 +14,7 @@ from .stages import NO_ADDRESS, Stage, array_at
 
 NUMBER = None  # what a stage makes of the template
 
+_N_TOGETHER = 4  # rows, so that the processor has enough to do at a time
 _MEASURE, _ADD, _OUTER = range(3)  # what becomes of the deltas: nothing, they are added to, they are made
 
 
@@ -72,24 +73,36 @@ def _make_sum(effect):
                 address = address if shift is None else builder.add(address, shift)
                 return builder.inttoptr(address, vec.element.as_pointer())
 
-            def add_row(i, places, totals):
-                at, at_above = places
-                weight = _emit_weight(vec, weights, rows, i)
+            def prepare(i):
+                """(strengths, slope, row, deltas, whether it is there) of row i, or of the last one."""
+                is_there = builder.icmp_signed("<", i, n_rows)
+                i = builder.select(is_there, i, builder.sub(n_rows, ir.Constant(i.type, 1)))
+                at, weight = builder.mul(i, stride), _emit_weight(vec, weights, rows, i)
                 strengths = [vec.broadcast(builder.fmul(weight, strength)) for strength in (l1, half_l2)]
-                slope = vec.broadcast(builder.load(pointer(above, at_above))) if effect == _OUTER else None
-                row, deltas, factors = pointer(values, at), pointer(delta, at), pointer(coefs)
+                slope = None
+                if effect == _OUTER:
+                    slope = vec.broadcast(builder.load(pointer(above, builder.mul(i, above_stride))))
+                return strengths, slope, pointer(values, at), pointer(delta, at), is_there
+
+            def add_rows(i, _, totals):
+                together = [prepare(builder.add(i, ir.Constant(i.type, r))) for r in range(_N_TOGETHER)]
 
                 def add_terms(k, _, sums):
-                    mask = vec.first_lanes(builder.sub(width, k))
+                    mask, factors = vec.first_lanes(builder.sub(width, k)), builder.gep(pointer(coefs), [k])
+                    return [add_term(k, mask, factors, *row, total) for row, total in zip(together, sums, strict=True)]
+
+                def add_term(k, mask, factors, strengths, slope, row, deltas, is_there, total):
+                    mask = builder.select(is_there, mask, ir.Constant(mask.type, None))
                     a = vec.load(builder.gep(row, [k]), mask)
-                    places = builder.gep(deltas, [k]), builder.gep(factors, [k])
-                    return [_emit_terms(vec, effect, a, mask, slope, *places, *strengths, sums[0])]
+                    return _emit_terms(vec, effect, a, mask, slope, builder.gep(deltas, [k]), factors, *strengths,
+                                       total)  # fmt: skip
 
                 # From zero for each row, so that rows need not wait for each other.
-                of_row = emit_sums(vec, width, vec.lanes, [], 1, add_terms)
-                return [builder.fadd(totals[0], of_row[0])]
+                for of_row in emit_sums(vec, width, vec.lanes, [], _N_TOGETHER, add_terms):
+                    totals = [builder.fadd(totals[0], of_row)]
+                return totals
 
-            ((merged, _),) = emit_lane_sums(vec, emit_sums(vec, n_rows, 1, [stride, above_stride], 1, add_row))
+            ((merged, _),) = emit_lane_sums(vec, emit_sums(vec, n_rows, _N_TOGETHER, [], 1, add_rows))
             total = builder.extract_element(merged, ir.Constant(INT32, 0))
             return ctx.cast(builder, total, number.dtype, types.float64)
 
@@ -106,12 +119,14 @@ def _value(values, stride, n_rows, width, weights, rows, totals, l1, l2):
     """totals += weight * (l1 |a|_1 + l2 / 2 |a|_2^2) of some rows, ROWS in the place of their first one.
 
     `values` is an address, `stride` the bytes between rows; `weights` of all rows of the data or NO_ADDRESS, `rows`
-    of those meant and `totals` (float64) of the first of them as for a loss (losses.py).
+    of those meant and `totals` (float64) of the first of them as for a loss (losses.py). `scale` is the gradient's, so
+    that the values are rounded as they are there.
     """
     to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(l1), NUMBER(0.5 * l2)
     for i in range(0, n_rows, ROWS):
-        to[i] += _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
-                           0, 0, 0, strength, half)  # fmt: skip
+        total = _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
+                          0, 0, 0, strength, half)  # fmt: skip
+        to[i] += total
 
 
 def _gradient(delta, values, stride, n_rows, width, weights, rows, totals, above, above_stride, coefs, l1, l2, scale):
