@@ -3,7 +3,7 @@
 numba optimises and assembles each function that it compiles, then again within each caller, so that
 kernels three helpers deep are compiled many times. Here a *helper*, which is only ever called from other
 compiled code, is lowered to LLVM code and no further; the entry that links it optimises everything once.
-It halves the time of a first fit (14 s to 7 s on an Intel Sapphire Rapids).
+It halves the time of a first fit (14 s to 7 s on an Intel Emerald Rapids).
 
 Most of what is left is numba's own work in Python. Passes for closures, array expressions and `with`, of
 which kernels have none, are left out; and the types of `a + b` are found once for the same types of

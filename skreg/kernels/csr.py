@@ -7,11 +7,13 @@ sets to zero; its noise is that of the places in X, as in dense rows.
 import numpy as np
 from numba import int32
 from numba import int64 as INDEX
+from numba import uint8 as BYTE
 
 from ._jit import helper
 from .activations import rectify
 from .layout import (
     BATCHWISE,
+    CACHE_LINE,
     COEF,
     DELTA,
     FAN_IN,
@@ -23,11 +25,14 @@ from .layout import (
     SPARSE_SUMS,
 )
 from .random import combine, drop_threshold, is_kept
+from .simd import prefetch_from_afar
 from .stages import Stage, address_of, array_at, call_function, call_stage
 from .team import share
 from .views import part, set_zero
 
 NUMBER = None  # what a stage makes of a template
+# Rows that are on their way from memory, and how many bytes of each.
+_ROWS_AHEAD, _BYTES_AHEAD = 8, 512
 
 
 @helper
@@ -57,6 +62,21 @@ def _element(indices, index_size, position, row_key, noise, rate, threshold, val
     return feature, part(values, position, 1)[0] * factor, factor != 0
 
 
+@helper
+def _ask_for_row(chosen, i, ends, values, indices, index_size):
+    """Bring the beginning of row i near, and where the one lies that is asked for _ROWS_AHEAD rows later."""
+    if i + _ROWS_AHEAD < len(chosen):
+        prefetch_from_afar(ends, chosen[i + _ROWS_AHEAD])
+    if i >= len(chosen):
+        return
+    places, columns = part(ends, chosen[i], 2), array_at(indices, 0, BYTE)
+    n_bytes = (places[1] - places[0]) * values.itemsize
+    for at in range(0, min(n_bytes, _BYTES_AHEAD), CACHE_LINE):
+        position = places[0] + at // values.itemsize
+        prefetch_from_afar(values, position)
+        prefetch_from_afar(columns, position * index_size)
+
+
 def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, params, coefs, intercepts, noise, sums,
           stride, width, rectified, rate):  # fmt: skip
     """Sums of the first layer, or their positive parts if `rectified`, of some rows of X.
@@ -69,6 +89,7 @@ def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, pa
     ends = array_at(indptr, 0, INDEX)
     threshold = drop_threshold(rate)
     for i in range(n_rows):
+        _ask_for_row(chosen, i + _ROWS_AHEAD, ends, values, indices, index_size)
         to = part(all_sums, i * stride, width)
         for j in range(width):
             to[j] = biases[j]
