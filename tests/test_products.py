@@ -136,7 +136,7 @@ def test_more_of_c_than_is_near(dtype):
     """The tiles of a panel in two calls: the first ask for the next panel's B, the others for its C."""
     rng = np.random.default_rng(3)
     n = NEAR_BYTES // (HEIGHT * np.dtype(dtype).itemsize) + lanes(dtype) + 3
-    for a, b in itertools.product((ROWS_APART, COLUMNS_APART), repeat=2):
+    for a, b in itertools.product((ROWS_APART, COLUMNS_APART), (ROWS_APART, COLUMNS_APART, BOTH_APART)):
         assert_exact(draw(rng, HEIGHT + ROWS + 1, DEPTH // 2, n, dtype, add=True, intercepts=True, rectified=True,
                           gate=True, a=a, b=b, c_padding=3))  # fmt: skip
 

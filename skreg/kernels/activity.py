@@ -119,14 +119,12 @@ def _value(values, stride, n_rows, width, weights, rows, totals, l1, l2):
     """totals += weight * (l1 |a|_1 + l2 / 2 |a|_2^2) of some rows, ROWS in the place of their first one.
 
     `values` is an address, `stride` the bytes between rows; `weights` of all rows of the data or NO_ADDRESS, `rows`
-    of those meant and `totals` (float64) of the first of them as for a loss (losses.py). `scale` is the gradient's, so
-    that the values are rounded as they are there.
+    of those meant and `totals` (float64) of the first of them as for a loss (losses.py).
     """
     to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(l1), NUMBER(0.5 * l2)
     for i in range(0, n_rows, ROWS):
-        total = _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
-                          0, 0, 0, strength, half)  # fmt: skip
-        to[i] += total
+        to[i] += _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
+                           0, 0, 0, strength, half)  # fmt: skip
 
 
 def _gradient(delta, values, stride, n_rows, width, weights, rows, totals, above, above_stride, coefs, l1, l2, scale):

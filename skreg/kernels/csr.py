@@ -11,9 +11,9 @@ from numba import uint8 as BYTE
 
 from ._jit import helper
 from .activations import rectify
+from .ahead import ask_for
 from .layout import (
     BATCHWISE,
-    CACHE_LINE,
     COEF,
     DELTA,
     FAN_IN,
@@ -31,8 +31,8 @@ from .team import share
 from .views import part, set_zero
 
 NUMBER = None  # what a stage makes of a template
-# Rows that are on their way from memory, and how many bytes of each.
-_ROWS_AHEAD, _BYTES_AHEAD = 8, 512
+# Rows that are on their way from memory, and how many elements of each.
+_ROWS_AHEAD, _ELEMENTS_AHEAD = 8, 64
 
 
 @helper
@@ -69,12 +69,10 @@ def _ask_for_row(chosen, i, ends, values, indices, index_size):
         prefetch_from_afar(ends, chosen[i + _ROWS_AHEAD])
     if i >= len(chosen):
         return
-    places, columns = part(ends, chosen[i], 2), array_at(indices, 0, BYTE)
-    n_bytes = (places[1] - places[0]) * values.itemsize
-    for at in range(0, min(n_bytes, _BYTES_AHEAD), CACHE_LINE):
-        position = places[0] + at // values.itemsize
-        prefetch_from_afar(values, position)
-        prefetch_from_afar(columns, position * index_size)
+    places = part(ends, chosen[i], 2)
+    count = min(places[1] - places[0], _ELEMENTS_AHEAD)
+    ask_for(values, places[0], count)
+    ask_for(array_at(indices, 0, BYTE), places[0] * index_size, count * index_size)
 
 
 def _sums(data, indices, index_size, indptr, rows, n_rows, key, number, step, params, coefs, intercepts, noise, sums,

@@ -197,14 +197,17 @@ def _block_depth(depth):
 
 @helper
 def _lines_of_panel(b_row, b_col, depth, width, lanes):
-    """(from one cache line of a panel to the next, how many tiles ask for them, from one tile's to the next one's)."""
+    """(from one cache line of a panel to the next, how many tiles ask for them, from one tile's to the next one's).
+
+    At least two tiles, and an even number: where a copied A lies in groups of rows, they take whole ones.
+    """
     if b_col == 1:
         return b_row, 2, lanes
     if b_col == depth:  # whole columns, one behind the other
         return lanes, 2, depth * lanes
     if b_row == 1:  # parts of columns: each tile takes another one
         return 1, width, b_col
-    return 0, 0, 0
+    return 0, 2, 0  # nothing is contiguous: the first element alone
 
 
 @outlined

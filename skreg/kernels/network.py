@@ -10,6 +10,7 @@ first layer; the gradients then sum over all rows, each member's share of them, 
 import numpy as np
 
 from ._jit import helper, outlined
+from .ahead import ask_for
 from .csr import gradient_of_sparse_weights, sparse_sums
 from .layout import (
     ACTIVATION,
@@ -19,7 +20,6 @@ from .layout import (
     ACTIVITY_VALUE,
     AUGMENT,
     BATCHWISE,
-    CACHE_LINE,
     COEF,
     DELTA,
     DEVIATIONS,
@@ -50,7 +50,7 @@ from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product,
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
-from .simd import HAS_MASKS, lanes_of, prefetch_from_afar
+from .simd import HAS_MASKS, lanes_of
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
 from .team import share
@@ -60,14 +60,6 @@ from .views import part, set_zero
 _ROWS_AHEAD, _BYTES_AHEAD = 64, 256 * 1024
 # Bytes of X from which on they are further away than that.
 _FAR = 1024 * 1024
-
-
-@helper
-def _ask_for_row(x, start, n_features):
-    first = address_of(x, start)
-    n_lines = (first + n_features * x.itemsize - 1) // CACHE_LINE - first // CACHE_LINE + 1
-    for line in range(n_lines):
-        prefetch_from_afar(x, start + line * (CACHE_LINE // x.itemsize))
 
 
 @outlined
@@ -89,9 +81,9 @@ def gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_f
         ahead = min(_ROWS_AHEAD, end - begin, _BYTES_AHEAD // (n_features * x.itemsize) + 1)
         for i in range(begin, end):
             if i + ahead < end:
-                _ask_for_row(x, rows[i + ahead] * x_row, n_features)
+                ask_for(x, rows[i + ahead] * x_row, n_features)
             elif i + ahead - end + begin < len(upcoming):
-                _ask_for_row(x, upcoming[i + ahead - end + begin] * x_row, n_features)
+                ask_for(x, upcoming[i + ahead - end + begin] * x_row, n_features)
             copy_row(x, rows[i] * x_row, work, start + i * stride, n_features)
 
 

@@ -64,9 +64,8 @@ def emit_change(builder, wanted, values, change):
 def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, bounds, terms, floor, gate, factors):
     """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
 
-    `bounds` says whether there are `terms` to add, or the `floor` of a relu.
-
-    All is read before anything is written: rows that are there twice are then written twice alike.
+    `bounds` says whether there are `terms` to add, or the `floor` of a relu. All is read before anything is
+    written: rows that are there twice are then written twice alike.
     """
     vectors = len(shifts)
     places = [(row, shift, mask) for row in c_rows for shift, mask in zip(shifts, masks, strict=True)]
