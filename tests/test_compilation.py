@@ -8,6 +8,7 @@ import gc
 import importlib.util
 import itertools
 import json
+import operator
 import os
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ import numba
 import numpy as np
 import pytest
 from numba.core import caching
+from numba.core.errors import UnsupportedBytecodeError
+from numba.core.postproc import PostProcessor
+from numba.core.registry import cpu_target
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -357,6 +361,31 @@ def test_numba_knows_helpers_only_where_it_compiles_what_calls_them(load):
         assert "dispatcher" not in vars(helper)
         assert use(kernel) == (int(not is_compiled), int(is_compiled))
         assert ("dispatcher" in vars(helper)) == is_compiled
+
+
+STORES_TO_A_GLOBAL = """
+from skreg.kernels._jit import entry
+
+@entry
+def kernel(x):
+    global y
+    y = x
+"""
+
+
+def test_numba_stays_as_it_was(load, tmp_path):
+    """Kernels are compiled with contexts of their own, and with less of numba's analysis."""
+    cpu_target.target_context.refresh()
+    multiply = cpu_target.typing_context.resolve_value_type(operator.mul)
+    before = PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)
+    load()(20.5)
+    (tmp_path / "stores_to_a_global.py").write_text(STORES_TO_A_GLOBAL)
+    spec = importlib.util.spec_from_file_location("stores_to_a_global", tmp_path / "stores_to_a_global.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(UnsupportedBytecodeError):
+        module.kernel(20.5)
+    assert (PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)) == before
 
 
 def test_python_cannot_call_a_helper(load):

@@ -45,14 +45,22 @@ else:
     )
 
 
-def _without_literals(dispatcher):
-    """numba would compile a function once more for each whole number that a caller writes as such."""
+def _for_compiled_callers(dispatcher):
+    """What only compiled code calls, and no cache keeps.
+
+    numba would compile it once more for each whole number that a caller writes as such, and has clocks for each
+    function, which all run while something within it is compiled.
+    """
     template_of = dispatcher.get_call_template
 
     def get_call_template(args, kws):
         return template_of([types.unliteral(arg) for arg in args], {k: types.unliteral(v) for k, v in kws.items()})
 
-    dispatcher.get_call_template = get_call_template
+    def compile_once(args):
+        if args not in dispatcher.overloads:
+            dispatcher.add_overload(dispatcher._compiler.compile(args, None))
+
+    dispatcher.get_call_template, dispatcher.compile = get_call_template, compile_once
     return dispatcher
 
 
@@ -73,7 +81,7 @@ class Helper:
 
     @cached_property
     def dispatcher(self):
-        return _without_literals(njit(**self._options)(self.py_func))
+        return _for_compiled_callers(njit(**self._options)(self.py_func))
 
 
 @typeof_impl.register(Helper)

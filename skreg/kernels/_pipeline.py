@@ -6,52 +6,35 @@ compiled code, is lowered to LLVM code and no further; the entry that links it o
 It halves the time of a first fit (14 s to 7 s on an Intel Emerald Rapids).
 
 Most of what is left is numba's own work in Python. Passes for closures, array expressions and `with`, of
-which kernels have none, are left out; and the types of `a + b` are found once for the same types of
-`a` and `b`, where numba asks some ten candidates each time.
+which kernels have none, are left out, and so are clocks and messages for each pass, and an analysis of the
+variables' lifetimes after each, of which only the last is used. Contexts remember their answers (_contexts.py).
 """
 
-from functools import lru_cache
-
 from llvmlite.binding import Linkage
-from numba import _dynfunc, types
+from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
-from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites
-from numba.core.typing import Context
-from numba.core.untyped_passes import InlineClosureLikes, WithLifting
+from numba.core.postproc import PostProcessor
+from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites, PreLowerStripPhis
+from numba.core.untyped_passes import (
+    GenericRewrites,
+    InlineClosureLikes,
+    ReconstructSSA,
+    TranslateByteCode,
+    WithLifting,
+)
 
 from ._collector import collector_paused
+from ._contexts import with_memory
 
 _NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites}
+# They end with an analysis of lifetimes; the one that is used comes later, with the deletion of variables.
+_ANALYSING = {TranslateByteCode, GenericRewrites, ReconstructSSA, PreLowerStripPhis}
 
 
-class _Remembering(Context):
-    """A typing context that remembers what it has resolved, and shares all else with another one."""
-
-    def __init__(self, context):
-        vars(self).update(vars(context))
-        self._answers = {}
-
-    def resolve_function_type(self, func, args, kws):
-        if kws or isinstance(func, str | types.BoundFunction):  # names of numba's own come with values, not types
-            return super().resolve_function_type(func, args, kws)
-        question = func, tuple(args)
-        answer = self._answers.get(question)
-        if answer is None:
-            answer = super().resolve_function_type(func, args, kws)
-            self._answers[question] = answer
-        return answer
-
-
-@lru_cache(maxsize=None)
-def _remembering(context, flags):
-    """One for all compilations with the same flags, by which the bodies of numba's own functions are compiled, too."""
-    return _Remembering(context)
-
-
-class _HelperLibrary(JITCodeLibrary):
-    """Code of a helper as LLVM has it before optimisation, only to be linked into an entry."""
+class _Library(JITCodeLibrary):
+    """Code of a function that is compiled here."""
 
     def _optimize_functions(self, module):
         module.data_layout = self._codegen._data_layout
@@ -60,13 +43,41 @@ class _HelperLibrary(JITCodeLibrary):
                 manager, builder = self._codegen._function_pass_manager()
                 manager.run(function, builder)
 
+
+class _HelperLibrary(_Library):
+    """That of a helper as LLVM has it before optimisation, only to be linked into an entry."""
+
     def finalize(self):
         self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalize_dynamic_globals()
         self._finalized = True
+
+    def alone(self):
+        """The module without what it calls."""
+        return super()._get_module_for_linking()
+
+    def _get_module_for_linking(self):
+        """With all that it calls: compiled by numba's own pipeline, a caller links nothing else."""
+        module = self.alone().clone()
+        _link(module, self._linking_libraries)
+        return module
+
+
+def _callees(libraries, known):
+    """Those of `libraries` and of their helpers that are not `known`, which they are added to."""
+    for library in libraries:
+        if library not in known:
+            known.add(library)
+            yield library
+            if isinstance(library, _HelperLibrary):
+                yield from _callees(library._linking_libraries, known)
+
+
+def _link(module, libraries):
+    """Link libraries, and what their helpers call, into a module; each once."""
+    for library in _callees(libraries, set()):
+        is_helper = isinstance(library, _HelperLibrary)
+        module.link_in(library.alone() if is_helper else library._get_module_for_linking(), preserve=True)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -111,11 +122,17 @@ class _InlinedLowering(_HelperLowering):
     attribute = "alwaysinline"
 
 
-class _EntryLibrary(JITCodeLibrary):
-    """Code of an entry with that of all its helpers.
+class _EntryLibrary(_Library):
+    """That of an entry with that of all its helpers.
 
     Nobody else calls these: LLVM may leave out what they are given and do not use, and fold them into their callers.
     """
+
+    def finalize(self):
+        # numba has each helper copy all that it calls for each of its callers.
+        _link(self._final_module, self._linking_libraries)
+        self._linking_libraries = []
+        super().finalize()
 
     def _optimize_final_module(self):
         for function in self._final_module.functions:
@@ -141,17 +158,36 @@ class _EntryLowering(NativeLowering):
         return super().run_pass(state)
 
 
+def _analyse_nothing(self, emit_dels=False, extend_lifetimes=False):
+    """In the place of PostProcessor.run."""
+
+
+class _LeanPassManager(PassManager):
+    """Runs passes, and that is all."""
+
+    def _runPass(self, index, pss, internal_state):
+        pss.analysis = self._analysis
+        analyse = PostProcessor.run
+        # Whoever compiles holds numba's lock: nobody else runs a pass meanwhile, nor do these run another one.
+        PostProcessor.run = _analyse_nothing if type(pss) in _ANALYSING else analyse
+        try:
+            for step in pss.run_initialization, pss.run_pass, pss.run_finalizer:
+                step(internal_state)
+        finally:
+            PostProcessor.run = analyse
+
+
 class _LeanCompiler(CompilerBase):
     """numba's pipeline for compiled code without the needless passes."""
 
     _lowering = None
 
     def __init__(self, typing_context, target_context, library, args, return_type, flags, local_types):
-        context = _remembering(typing_context, flags.copy())
-        super().__init__(context, target_context, library, args, return_type, flags, local_types)
+        contexts = with_memory(typing_context, target_context, flags.copy())
+        super().__init__(*contexts, library, args, return_type, flags, local_types)
 
     def define_pipelines(self):
-        build, manager = DefaultPassBuilder, PassManager("skreg")
+        build, manager = DefaultPassBuilder, _LeanPassManager("skreg")
         for part in (
             build.define_untyped_pipeline(self.state), build.define_typed_pipeline(self.state),
             build.define_nopython_lowering_pipeline(self.state),

@@ -1,0 +1,101 @@
+"""numba's contexts with a memory.
+
+Compiling asks the typing context what `a + b` is for arguments of some types, and the target context for what
+makes code of it; numba tries some ten candidates each time, and looks at the source of each answer. The same
+questions come some thousand times in a kernel. Here each is asked once, for the options that functions are
+compiled with. A context with a memory shares all else with the one that it is made of, which stays as it was.
+"""
+
+from functools import lru_cache
+
+from numba import types
+from numba.core.cpu import CPUContext
+from numba.core.typing import Context
+
+
+def _twin(thing):
+    """Another object with the same attributes."""
+    twin = object.__new__(type(thing))
+    vars(twin).update(vars(thing))
+    return twin
+
+
+def _known_function(function):
+    """The type of one of numba's functions, with a memory for the types that it is called with."""
+    known, answers, resolve = _twin(function), {}, function.get_call_type
+
+    def get_call_type(context, args, kws):
+        question = tuple(args)
+        if kws:
+            return resolve(context, args, kws)
+        if question not in answers:
+            answers[question] = resolve(context, args, kws)
+        return answers[question]
+
+    known.get_call_type = get_call_type
+    return known
+
+
+class _TypingContext(Context):
+    """What the types of operators and calls are."""
+
+    def __init__(self, context):
+        vars(self).update(vars(context))
+        self._answers, self._known_functions = {}, {}
+
+    def refresh(self):
+        """numba looks at its registries before and during each compilation; kernels register nothing in them."""
+
+    def resolve_function_type(self, func, args, kws):
+        if kws or isinstance(func, str | types.BoundFunction):  # names of numba's own come with values, not types
+            return super().resolve_function_type(func, args, kws)
+        question = func, tuple(args)
+        answer = self._answers.get(question)
+        if answer is None:
+            answer = self._answers[question] = super().resolve_function_type(func, args, kws)
+        return answer
+
+    def resolve_value_type(self, value):
+        kind = super().resolve_value_type(value)
+        if type(kind) is not types.Function:
+            return kind
+        if kind not in self._known_functions:
+            self._known_functions[kind] = _known_function(kind)
+        return self._known_functions[kind]
+
+
+class _TargetContext(CPUContext):
+    """What makes LLVM code of operators and calls, and how many bytes types take."""
+
+    def __init__(self, context, typing_context):
+        vars(self).update(vars(context), typing_context=typing_context)
+        self._implementations, self._sizes = {}, {}
+
+    def get_abi_sizeof(self, ty):
+        if ty not in self._sizes:  # numba has LLVM read a module of its own for it
+            self._sizes[ty] = super().get_abi_sizeof(ty)
+        return self._sizes[ty]
+
+    def get_function(self, fn, sig, _firstcall=True):
+        if not isinstance(fn, types.Function):
+            # A name is one of numba's own: where it is unknown, nobody has registered it meanwhile.
+            return super().get_function(fn, sig, _firstcall and not isinstance(fn, str))
+        question = fn, sig
+        if question not in self._implementations:
+            self._implementations[question] = super().get_function(fn, sig, _firstcall)
+        # For this context: each function that is lowered has one of its own, with the same memory.
+        implementation = _twin(self._implementations[question])
+        implementation._context = self
+        return implementation
+
+
+@lru_cache(maxsize=None)
+def with_memory(typing_context, target_context, flags):
+    """(typing context, target context) for all compilations with the same flags.
+
+    By these flags the bodies of numba's own functions are compiled, too.
+    """
+    typing_context.refresh()
+    target_context.refresh()
+    typing_context = _TypingContext(typing_context)
+    return typing_context, _TargetContext(target_context, typing_context)
