@@ -7,7 +7,6 @@ from functools import cache, lru_cache
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from ._augmentation import augmentation_of, refuse_sparse_augmentation
@@ -24,6 +23,7 @@ from ._normalization import (
     vectors_of,
 )
 from ._parameters import CONSTRAINTS
+from ._plain import are_plain, generator_of
 from ._prediction import PredictionMixin
 from ._spec import hidden_units, make_spec, n_entries, refuse_dense_noise, takes_sparse
 from ._steps import check_steps, learning_rate_of
@@ -190,6 +190,10 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         self._solve(spec, Dataset.make(X, target, sample_weight, rows), held_out, incremental)
 
     def _validate_X_y(self, X, y, *, reset, dtype=(np.float64, np.float32)):
+        if reset and are_plain(X, y, dtype):
+            self.n_features_in_ = X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+            return X, y
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtype, y_numeric=False, reset=reset
         )
@@ -229,7 +233,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         """Initial weights, or a check that the old ones still fit."""
         shapes = list(zip(spec.layer_units[:-1], spec.layer_units[1:], strict=True))
         if not going_on:
-            rng = check_random_state(self.random_state)
+            rng = generator_of(self.random_state)
             self._initialize(spec, rng, dtype)
             start_normalization(self, spec, dtype)
             self._draw_seeds(rng)
@@ -247,7 +251,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
                 f"{spec.normalization}: set warm_start=False, or keep batch_norm and layer_norm."
             )
         if not hasattr(self, "_seeds"):
-            self._draw_seeds(check_random_state(self.random_state))
+            self._draw_seeds(generator_of(self.random_state))
         if not hasattr(self, "_optimizer_state"):
             self._forget_history()
         self.n_outputs_ = spec.layer_units[-1]

@@ -227,9 +227,27 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
     `activation`, `numbers`, which the loss needs, and `normalization` are those of a fitted network; by default
     they are taken from the estimator's parameters.
     """
+    question = tuple(layer_units), loss, activation, numbers, normalization
+    values = tuple(getattr(estimator, name) for name in estimator._get_param_names())
+    try:
+        hash((values, question))
+    except TypeError:  # a list or an array, which may change
+        return _make_spec(estimator, *question)
+    if getattr(estimator, "kept_features_", None) is not None:
+        return _make_spec(estimator, *question)
+    return _spec_of(type(estimator), values, question)
+
+
+@lru_cache(maxsize=256)
+def _spec_of(cls, values, question):
+    """The same object for the same parameters, as in the folds of a search."""
+    return _make_spec(cls(**dict(zip(cls._get_param_names(), values, strict=True))), *question)
+
+
+def _make_spec(estimator, layer_units, loss, activation, numbers, normalization):
     n_hidden = len(layer_units) - 2
     spec = Spec(
-        layer_units=tuple(layer_units),
+        layer_units=layer_units,
         activations=activations_of(estimator.activation if activation is None else activation, n_hidden),
         loss=loss,
         penalties=make_penalties(estimator, layer_units),
