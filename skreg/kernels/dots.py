@@ -7,7 +7,7 @@ The lanes are added at the end, those of all rows together: 7 shuffled pairs for
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import INT32, VECTOR_BYTES, Vectors, as_flag, element, emit_sums, ir
+from .simd import INT32, VECTOR_BYTES, Vectors, as_flag, element, emit_sums, ir, splat
 
 # Rows of every tile, see matmul.py for how many.
 ROWS = 8 if VECTOR_BYTES == 64 else 4
@@ -52,16 +52,38 @@ def _emit_rows(builder, vec, starts, b, depth):
     return emit_sums(vec, depth, vec.lanes, [], len(starts), add_terms)
 
 
-def _emit_end(builder, vec, total, c, at, add, intercept, rectified, gate, factor):
-    """One element of C from a sum, by the epilogue; `gate` is (whether there is one, pointer to read)."""
-    zero = vec.scalar(0)
-    total = builder.fadd(total, builder.select(add, builder.load(builder.gep(c, [at])), zero))
-    total = builder.fadd(total, intercept)
-    negative = builder.and_(rectified, builder.fcmp_ordered("<=", total, zero))
-    total = builder.select(negative, zero, total)
-    opened = builder.fcmp_ordered(">", builder.load(builder.gep(gate[1], [at])), zero)
-    gated = builder.select(opened, builder.fmul(total, factor), zero)
-    return builder.select(gate[0], gated, total)
+def _emit_numbers(vec, start, places):
+    """A vector whose first lanes are numbers that lie apart."""
+    numbers = vec.zero
+    for lane, place in enumerate(places):
+        number = vec.builder.load(vec.builder.gep(start, [place]))
+        numbers = vec.builder.insert_element(numbers, number, ir.Constant(INT32, lane))
+    return numbers
+
+
+def _emit_if(vec, condition, value, change):
+    """What `change` makes of a vector if the condition holds, else the vector."""
+    builder, before = vec.builder, vec.builder.block
+    with builder.if_then(condition):
+        changed, end = change(value), builder.block
+    result = builder.phi(vec.type)
+    result.add_incoming(value, before)
+    result.add_incoming(changed, end)
+    return result
+
+
+def _emit_end(vec, totals, to, places, add, intercept, rectified, gate, factor):
+    """Elements of C, in the first lanes, from sums by the epilogue; `gate` is (whether there is one, pointer)."""
+    builder = vec.builder
+
+    def shut(values):
+        is_open = builder.fcmp_ordered(">", _emit_numbers(vec, gate[1], places), vec.zero)
+        return builder.select(is_open, builder.fmul(values, vec.broadcast(factor)), vec.zero)
+
+    totals = _emit_if(vec, add, totals, lambda values: builder.fadd(values, _emit_numbers(vec, to, places)))
+    totals = builder.fadd(totals, vec.broadcast(intercept))
+    is_cut = builder.and_(splat(builder, rectified, vec.lanes), builder.fcmp_ordered("<=", totals, vec.zero))
+    return _emit_if(vec, gate[0], builder.select(is_cut, vec.zero, totals), shut)
 
 
 @intrinsic
@@ -91,17 +113,19 @@ def dots(
         first, to = place(0, args[1]), place(5, c_start)
         starts = [builder.gep(first, [builder.mul(a_row, at)]) for at in row]
         sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
-        totals = [builder.extract_element(merged, ir.Constant(INT32, lane)) for merged, n in sums for lane in range(n)]
         has_intercept, intercept = choice(3, intercept, args[4])
         intercept = builder.select(has_intercept, builder.load(intercept), vec.scalar(0))
         gates, places = choice(5, gate, c_start), [builder.mul(c_row, at) for at in row]
         # All is read before anything is written: the last row, which is there twice, is written twice alike.
-        results = [
-            _emit_end(builder, vec, total, to, at, as_flag(builder, add), intercept, as_flag(builder, rectified), gates,
-                      factor) for total, at in zip(totals, places, strict=True)
-        ]  # fmt: skip
-        for result, at in zip(results, places, strict=True):
-            builder.store(result, builder.gep(to, [at]))
+        results, n_done = [], 0
+        for totals, n in sums:
+            results.append(_emit_end(vec, totals, to, places[n_done : n_done + n], as_flag(builder, add), intercept,
+                                     as_flag(builder, rectified), gates, factor))  # fmt: skip
+            n_done += n
+        numbers = [builder.extract_element(values, ir.Constant(INT32, lane))
+                   for values, (_, n) in zip(results, sums, strict=True) for lane in range(n)]  # fmt: skip
+        for number, at in zip(numbers, places, strict=True):
+            builder.store(number, builder.gep(to, [at]))
         return ctx.get_dummy_value()
 
     i, boolean = types.intp, types.boolean
