@@ -9,14 +9,18 @@ def accuracy(y, predicted, sample_weight=None):
     return float(np.average(is_right, weights=sample_weight))
 
 
+def _mean(values, weights):
+    return values.mean(axis=0) if weights is None else np.average(values, axis=0, weights=weights)
+
+
 def r_squared(y, predicted, sample_weight=None):
     """Mean over the outputs of `sklearn.metrics.r2_score`, for y and predictions of shape (n_samples, n_outputs).
 
     It is 1 of a constant target that is met and 0 of one that is not.
     """
     y, predicted = y.astype(np.float64, copy=False), predicted.astype(np.float64, copy=False)
-    errors = np.average((y - predicted) ** 2, axis=0, weights=sample_weight)
-    variances = np.average((y - np.average(y, axis=0, weights=sample_weight)) ** 2, axis=0, weights=sample_weight)
+    errors = _mean((y - predicted) ** 2, sample_weight)
+    variances = _mean((y - _mean(y, sample_weight)) ** 2, sample_weight)
     is_constant = variances == 0
     scores = 1 - errors / np.where(is_constant, 1, variances)
     return float(np.where(is_constant, errors == 0, scores).mean())
