@@ -417,9 +417,6 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             **{name: float(getattr(self, name)) for name in floats},
         )  # fmt: skip
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "coefs_")
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = takes_sparse(self)

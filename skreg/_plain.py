@@ -31,6 +31,12 @@ def are_plain(X, y, dtypes):
     )  # fmt: skip
 
 
+def is_plain_target(values, shape):
+    """The same of targets or predictions of a shape, for scikit-learn's scores."""
+    return (type(values) is np.ndarray and values.dtype.kind == "f" and values.shape == shape and len(values) > 1
+            and bool(np.isfinite(values).all()))  # fmt: skip
+
+
 def generator_of(random_state):
     """scikit-learn's `check_random_state`, for use before anything else asks this thread for one with a seed."""
     if type(random_state) is not int:

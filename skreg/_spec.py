@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
 from scipy import sparse
@@ -213,7 +214,7 @@ def normalization_of(estimator, layer_units):
     if kind == "layer" and min(hidden) == 1:
         raise ValueError(
             "layer_norm=True needs at least 2 units in each hidden layer, as one unit alone is always normalised to 0, "
-            f"got hidden_layer_sizes={estimator.hidden_layer_sizes!r}: set layer_norm=False, or add units."
+            f"got hidden_layer_sizes={tuple(hidden)!r}: set layer_norm=False, or add units."
         )
     return kind
 
@@ -228,20 +229,26 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
     they are taken from the estimator's parameters.
     """
     question = tuple(layer_units), loss, activation, numbers, normalization
-    values = tuple(getattr(estimator, name) for name in estimator._get_param_names())
-    try:
-        hash((values, question))
-    except TypeError:  # a list or an array, which may change
+    values = tuple([getattr(estimator, name, None) for name in _OF_SPEC])
+    if not _UNCHANGING.issuperset(map(type, values)) or getattr(estimator, "kept_features_", None) is not None:
         return _make_spec(estimator, *question)
-    if getattr(estimator, "kept_features_", None) is not None:
-        return _make_spec(estimator, *question)
-    return _spec_of(type(estimator), values, question)
+    return _spec_of(question, *values)
 
 
-@lru_cache(maxsize=256)
-def _spec_of(cls, values, question):
+# What a specification is made of, beside the units.
+_OF_SPEC = (
+    "activation", "activity_l1_ratio", "activity_penalty", "alpha", "batch_norm", "bias_l1_ratio", "bias_penalty",
+    "delta", "dropout", "dropout_kind", "focal_gamma", "input_dropout", "input_noise", "l1_ratio", "label_smoothing",
+    "layer_norm", "learning_rate_init", "max_norm", "penalty", "positive", "power", "quantile", "solver",
+    "weight_decay",
+)  # fmt: skip
+_UNCHANGING = {str, float, int, bool, type(None)}
+
+
+@lru_cache(maxsize=256, typed=True)  # 1, 1.0 and True are equal, and judged apart
+def _spec_of(question, *values):
     """The same object for the same parameters, as in the folds of a search."""
-    return _make_spec(cls(**dict(zip(cls._get_param_names(), values, strict=True))), *question)
+    return _make_spec(SimpleNamespace(**dict(zip(_OF_SPEC, values, strict=True))), *question)
 
 
 def _make_spec(estimator, layer_units, loss, activation, numbers, normalization):

@@ -20,13 +20,8 @@ from ._losses import (
     quantile_levels,
     regression_score,
 )
+from ._plain import is_plain_target
 from ._scores import r_squared
-
-
-def _is_plain(values, shape):
-    """Whether scikit-learn's checks, which take longer than a prediction, would find nothing in these numbers."""
-    return (type(values) is np.ndarray and values.dtype.kind == "f" and values.shape == shape and len(values) > 1
-            and np.isfinite(values).all())  # fmt: skip
 
 
 @shared_docs(
@@ -297,11 +292,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             At most 1. Of ``loss='quantile'`` it is the mean over the quantiles of
             `sklearn.metrics.d2_pinball_score`, 0 for the quantiles of `y` themselves.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
         loss = self._loss_at_fit()
         if loss[0] != "quantile":
             predicted = self.predict(X)
-            if sample_weight is None and _is_plain(y, predicted.shape) and _is_plain(predicted, y.shape):
+            if sample_weight is None and is_plain_target(y, predicted.shape) and is_plain_target(predicted, y.shape):
                 return r_squared(y.reshape(len(y), -1), predicted.reshape(len(y), -1))
             return r2_score(y, predicted, sample_weight=sample_weight)
         raw = self._raw_predict(X)

@@ -325,6 +325,21 @@ def kernel(x):
 """
 
 
+def written(folder, text):
+    """A file with this text."""
+    path = folder / "written.py"
+    path.write_text(text)
+    return path
+
+
+def imported(path):
+    """The module of a file, anew."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     """Imports the kernel anew, as another process would; `load.cache` is the folder of its cache."""
@@ -333,10 +348,7 @@ def load(tmp_path, monkeypatch):
     path.write_text(ONE_LINE)
 
     def load():
-        spec = importlib.util.spec_from_file_location("one_line", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module.kernel
+        return imported(path).kernel
 
     load.cache = tmp_path / "__pycache__"
     return load
@@ -379,13 +391,37 @@ def test_numba_stays_as_it_was(load, tmp_path):
     multiply = cpu_target.typing_context.resolve_value_type(operator.mul)
     before = PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)
     load()(20.5)
-    (tmp_path / "stores_to_a_global.py").write_text(STORES_TO_A_GLOBAL)
-    spec = importlib.util.spec_from_file_location("stores_to_a_global", tmp_path / "stores_to_a_global.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     with pytest.raises(UnsupportedBytecodeError):
-        module.kernel(20.5)
+        imported(written(tmp_path, STORES_TO_A_GLOBAL)).kernel(20.5)
     assert (PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)) == before
+
+
+WITH_AN_INTRINSIC = """
+from numba.extending import intrinsic
+from skreg.kernels._jit import entry
+
+@intrinsic
+def itself(context, x):
+    def emit(ctx, builder, signature, args):
+        return args[0]
+
+    return x(x), emit
+
+@entry
+def kernel(x):
+    return itself(x)
+"""
+
+
+def no_folder(*args):
+    raise RuntimeError("no locator available")
+
+
+def test_what_is_imported_later_is_known_without_a_cache_too(load, tmp_path, monkeypatch):
+    """A miss in the cache makes numba look at what modules have registered; without one there is no miss."""
+    load()(20.5)
+    monkeypatch.setattr(_jit, "ForgivingCache", no_folder)
+    assert imported(written(tmp_path, WITH_AN_INTRINSIC)).kernel(20.5) == 20.5
 
 
 def test_python_cannot_call_a_helper(load):
@@ -422,11 +458,7 @@ def kernel(x):
 
 def test_what_is_known_of_types_is_kept_apart_by_the_options_of_functions(tmp_path):
     """Only where its options allow that LLVM sums in another order."""
-    path = tmp_path / "flavours.py"
-    path.write_text(FLAVOURS)
-    spec = importlib.util.spec_from_file_location("flavours", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = imported(written(tmp_path, FLAVOURS))
     x = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.random.default_rng(1).integers(-8, 8, 1000)
     in_order = 0.0
     for number in x.tolist():

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from skreg import MLPClassifier, MLPRegressor
 from skreg._plain import are_plain, generator_of
 from skreg._spec import make_spec
+from skreg.kernels.layout import COEF_L2
 
 DTYPES = np.float64, np.float32
 UNITS = 3, 4, 1
@@ -108,7 +109,7 @@ def test_a_specification_is_made_once_for_the_same_parameters():
     assert first is second
     changed = make_spec(nets[0].set_params(alpha=0.25), UNITS, "squared_error")
     assert changed is not first
-    np.testing.assert_array_equal(changed.penalties, first.penalties * np.where(first.penalties == 0.5, 0.5, 1))
+    np.testing.assert_array_equal(changed.penalties[:, COEF_L2], [0.25, 0.25])
     assert make_spec(nets[1], (2, 4, 1), "squared_error").layer_units == (2, 4, 1)
     assert make_spec(nets[1], UNITS, "absolute_error").loss == "absolute_error"
 
@@ -122,3 +123,36 @@ def test_a_list_that_changes_is_read_again():
     np.testing.assert_array_equal(after[0], before[0])
     np.testing.assert_array_equal(after[1] * 2, before[1])
 
+
+class Named(MLPRegressor):
+    """A subclass that hands its parameters on; only its own are those of its signature."""
+
+    def __init__(self, extra=1, **others):
+        super().__init__(**others)
+        self.extra = extra
+
+
+class Chooses(MLPRegressor):
+    """A subclass with fewer parameters, which sets one itself."""
+
+    def __init__(self, hidden_layer_sizes=()):
+        super().__init__(hidden_layer_sizes, solver="lbfgs")
+
+    def fit(self, X, y):
+        self.alpha = 10.0
+        return super().fit(X, y)
+
+
+def test_subclasses_with_another_signature_are_what_their_attributes_say():
+    X, y = data()
+    expected = MLPRegressor((), solver="lbfgs", alpha=10.0).fit(X, y).coefs_[0]
+    named = Named(hidden_layer_sizes=(), solver="lbfgs", alpha=10.0)
+    np.testing.assert_array_equal(named._fit(X, y, None, (None, None, None), incremental=False).coefs_[0], expected)
+    np.testing.assert_array_equal(Chooses().fit(X, y).coefs_[0], expected)
+
+
+@pytest.mark.parametrize(("plain", "refused"), [(1, True), ((1.0, 1.0), (1.0, True))])
+def test_equal_parameters_of_other_types_are_judged_apart(plain, refused):
+    make_spec(MLPRegressor((4,), max_norm=plain), UNITS, "squared_error")
+    with pytest.raises(ValueError, match="max_norm"):
+        make_spec(MLPRegressor((4,), max_norm=refused), UNITS, "squared_error")

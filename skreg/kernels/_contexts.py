@@ -25,9 +25,9 @@ def _known_function(function):
     known, answers, resolve = _twin(function), {}, function.get_call_type
 
     def get_call_type(context, args, kws):
-        question = tuple(args)
         if kws:
             return resolve(context, args, kws)
+        question = tuple(args)
         if question not in answers:
             answers[question] = resolve(context, args, kws)
         return answers[question]
@@ -44,7 +44,7 @@ class _TypingContext(Context):
         self._answers, self._known_functions = {}, {}
 
     def refresh(self):
-        """numba looks at its registries before and during each compilation; kernels register nothing in them."""
+        """numba's context is refreshed before each entry is compiled, and shares its tables with this one."""
 
     def resolve_function_type(self, func, args, kws):
         if kws or isinstance(func, str | types.BoundFunction):  # names of numba's own come with values, not types
@@ -83,6 +83,7 @@ class _TargetContext(CPUContext):
         question = fn, sig
         if question not in self._implementations:
             self._implementations[question] = super().get_function(fn, sig, _firstcall)
+            self._implementations[question]._context = None
         # For this context: each function that is lowered has one of its own, with the same memory.
         implementation = _twin(self._implementations[question])
         implementation._context = self
@@ -95,7 +96,6 @@ def with_memory(typing_context, target_context, flags):
 
     By these flags the bodies of numba's own functions are compiled, too.
     """
-    typing_context.refresh()
     target_context.refresh()
     typing_context = _TypingContext(typing_context)
     return typing_context, _TargetContext(target_context, typing_context)

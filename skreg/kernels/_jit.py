@@ -56,11 +56,12 @@ def _for_compiled_callers(dispatcher):
     def get_call_template(args, kws):
         return template_of([types.unliteral(arg) for arg in args], {k: types.unliteral(v) for k, v in kws.items()})
 
-    def compile_once(args):
+    def compile_without_clocks(args):
         if args not in dispatcher.overloads:
-            dispatcher.add_overload(dispatcher._compiler.compile(args, None))
+            with dispatcher._compiling_counter:
+                dispatcher.add_overload(dispatcher._compiler.compile(args, None))
 
-    dispatcher.get_call_template, dispatcher.compile = get_call_template, compile_once
+    dispatcher.get_call_template, dispatcher.compile = get_call_template, compile_without_clocks
     return dispatcher
 
 

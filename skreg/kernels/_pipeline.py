@@ -10,6 +10,8 @@ which kernels have none, are left out, and so are clocks and messages for each p
 variables' lifetimes after each, of which only the last is used. Contexts remember their answers (_contexts.py).
 """
 
+from threading import get_ident
+
 from llvmlite.binding import Linkage
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
@@ -129,7 +131,7 @@ class _EntryLibrary(_Library):
     """
 
     def finalize(self):
-        # numba has each helper copy all that it calls for each of its callers.
+        # numba has each helper copy all that it calls for each of its callers; here it finds nothing left to link.
         _link(self._final_module, self._linking_libraries)
         self._linking_libraries = []
         super().finalize()
@@ -158,18 +160,19 @@ class _EntryLowering(NativeLowering):
         return super().run_pass(state)
 
 
-def _analyse_nothing(self, emit_dels=False, extend_lifetimes=False):
-    """In the place of PostProcessor.run."""
-
-
 class _LeanPassManager(PassManager):
     """Runs passes, and that is all."""
 
     def _runPass(self, index, pss, internal_state):
         pss.analysis = self._analysis
-        analyse = PostProcessor.run
-        # Whoever compiles holds numba's lock: nobody else runs a pass meanwhile, nor do these run another one.
-        PostProcessor.run = _analyse_nothing if type(pss) in _ANALYSING else analyse
+        analyse, compiling = PostProcessor.run, get_ident()
+
+        def analyse_elsewhere(*args, **options):
+            if get_ident() != compiling:
+                analyse(*args, **options)
+
+        if type(pss) in _ANALYSING:
+            PostProcessor.run = analyse_elsewhere
         try:
             for step in pss.run_initialization, pss.run_pass, pss.run_finalizer:
                 step(internal_state)
@@ -203,6 +206,10 @@ class EntryCompiler(_LeanCompiler):
     """For what Python or an address calls; without garbage collection: it makes a million objects and drops few."""
 
     _lowering = _EntryLowering
+
+    def __init__(self, typing_context, *others):
+        typing_context.refresh()  # with the intrinsics of modules that have been imported since
+        super().__init__(typing_context, *others)
 
     def compile_extra(self, function):
         with collector_paused():

@@ -99,10 +99,8 @@ def dots(
         def place(array, at):
             return element(ctx, builder, signature, args, array, at)
 
-        def choice(array, at, otherwise):
-            """What is not wanted is read elsewhere, where there is something."""
-            wanted = builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
-            return wanted, place(array, builder.select(wanted, at, otherwise))
+        def is_place(at):
+            return builder.icmp_signed(">=", at, ir.Constant(at.type, 0))
 
         vec = Vectors(builder, signature.args[0].dtype)
         a_row, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor = args[2], *args[6:]
@@ -113,14 +111,16 @@ def dots(
         first, to = place(0, args[1]), place(5, c_start)
         starts = [builder.gep(first, [builder.mul(a_row, at)]) for at in row]
         sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
-        has_intercept, intercept = choice(3, intercept, args[4])
-        intercept = builder.select(has_intercept, builder.load(intercept), vec.scalar(0))
-        gates, places = choice(5, gate, c_start), [builder.mul(c_row, at) for at in row]
+        # Without an intercept, something that is there is read.
+        first_of_b = builder.load(place(3, builder.select(is_place(intercept), intercept, args[4])))
+        intercept = builder.select(is_place(intercept), first_of_b, vec.scalar(0))
+        gate, places = (is_place(gate), place(5, gate)), [builder.mul(c_row, at) for at in row]
+        add, rectified = as_flag(builder, add), as_flag(builder, rectified)
         # All is read before anything is written: the last row, which is there twice, is written twice alike.
         results, n_done = [], 0
         for totals, n in sums:
-            results.append(_emit_end(vec, totals, to, places[n_done : n_done + n], as_flag(builder, add), intercept,
-                                     as_flag(builder, rectified), gates, factor))  # fmt: skip
+            results.append(_emit_end(vec, totals, to, places[n_done : n_done + n], add, intercept, rectified, gate,
+                                     factor))  # fmt: skip
             n_done += n
         numbers = [builder.extract_element(values, ir.Constant(INT32, lane))
                    for values, (_, n) in zip(results, sums, strict=True) for lane in range(n)]  # fmt: skip
