@@ -649,3 +649,24 @@ def test_the_collector_works_again_after_an_error_and_stays_off_where_it_was_off
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+TWO_THREADS_BEGIN = """
+import sys
+from skreg.kernels._collector import _without_coverage
+
+contexts = [_without_coverage() for _ in range(2)]
+for context in contexts:
+    context.__enter__()
+for context in contexts:
+    context.__exit__(None, None, None)
+print("numba" in sys.modules, "numba.misc.coverage_support" in sys.modules)
+"""
+
+
+def test_two_threads_may_load_the_kernels_at_once():
+    """Each of them may begin before the other has come to numba: a first fit by two of dask's threads had failed."""
+    process = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS_BEGIN], capture_output=True, text=True, cwd=Path(skreg.__file__).parents[1]
+    )
+    assert process.stdout.split() == ["False", "False"], process.stderr

@@ -51,7 +51,7 @@ def _without_coverage():
     try:
         yield
     finally:
-        del sys.modules[_COVERAGE]
+        sys.modules.pop(_COVERAGE, None)  # which another thread, that began to import with this one, may have done
 
 
 def load_kernels():
