@@ -20,21 +20,26 @@ def _is_finite(array):
         return bool(np.isfinite(array.sum()))
 
 
+def is_plain_matrix(X, dtypes):
+    """Whether X is NumPy's own and has rows and columns of one of `dtypes`, finite or not."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in dtypes
+
+
 def are_plain(X, y, dtypes):
     """Whether scikit-learn's checks would find nothing and return X and y as they are.
 
     That is for NumPy's own arrays: X of one of `dtypes` and y of numbers, all of them finite, a row for each target.
     """
     return (
-        type(X) is np.ndarray and type(y) is np.ndarray and X.ndim == 2 and X.size > 0 and y.ndim == 1
-        and len(X) == len(y) and X.dtype in dtypes and y.dtype.kind in "fiub" and _is_finite(X) and _is_finite(y)
+        is_plain_matrix(X, dtypes) and type(y) is np.ndarray and y.ndim == 1 and len(X) == len(y)
+        and y.dtype.kind in "fiub" and _is_finite(X) and _is_finite(y)
     )  # fmt: skip
 
 
 def is_plain_target(values, shape):
     """The same of targets or predictions of a shape, for scikit-learn's scores."""
     return (type(values) is np.ndarray and values.dtype.kind == "f" and values.shape == shape and len(values) > 1
-            and bool(np.isfinite(values).all()))  # fmt: skip
+            and _is_finite(values))  # fmt: skip
 
 
 def generator_of(random_state):

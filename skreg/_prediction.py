@@ -12,6 +12,7 @@ from ._compat import validate_data
 from ._losses import OUT_ACTIVATIONS, loss_parameters
 from ._network import flat, units_of
 from ._normalization import normalization_of, vectors_of
+from ._plain import is_plain_matrix
 from ._spec import prediction_spec, refuse_dense_noise
 from .kernels import layout as code
 from .kernels._collector import load_kernels
@@ -27,8 +28,7 @@ class PredictionMixin:
         """
         from ._evaluate import predict
 
-        if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
+        self._check_is_fitted()
         is_plain = self._is_plain(X)
         X = X if is_plain else self._validate_rows(X)
         load_kernels()
@@ -74,12 +74,16 @@ class PredictionMixin:
     def _link(self):
         """Name of the function from raw predictions to means or probabilities, or None."""
 
+    def _check_is_fitted(self):
+        """scikit-learn's check, which goes through all attributes, only where it will find none."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+
     def _is_plain(self, X):
         """Whether there is nothing to validate but that all is finite: then one row takes no longer than it must."""
         return (
-            type(X) is np.ndarray and X.ndim == 2 and X.dtype in (np.float64, np.float32) and len(X) > 0
-            and X.shape[1] == getattr(self, "n_features_in_", None) and not hasattr(self, "feature_names_in_")
-            and getattr(self, "kept_features_", None) is None
+            is_plain_matrix(X, (np.float64, np.float32)) and X.shape[1] == getattr(self, "n_features_in_", None)
+            and not hasattr(self, "feature_names_in_") and getattr(self, "kept_features_", None) is None
         )  # fmt: skip
 
     def _validate_rows(self, X):

@@ -221,6 +221,15 @@ def normalization_of(estimator, layer_units):
 
 _BY_PARAMETERS = object()
 
+# What a specification is made of, beside the units.
+_OF_SPEC = (
+    "activation", "activity_l1_ratio", "activity_penalty", "alpha", "batch_norm", "bias_l1_ratio", "bias_penalty",
+    "delta", "dropout", "dropout_kind", "focal_gamma", "input_dropout", "input_noise", "l1_ratio", "label_smoothing",
+    "layer_norm", "learning_rate_init", "max_norm", "penalty", "positive", "power", "quantile", "solver",
+    "weight_decay",
+)  # fmt: skip
+_UNCHANGING = {str, float, int, bool, type(None)}
+
 
 def make_spec(estimator, layer_units, loss, activation=None, numbers=None, normalization=_BY_PARAMETERS):
     """Specification of a network with these units in each layer, inputs first, and `estimator`'s penalties.
@@ -233,16 +242,6 @@ def make_spec(estimator, layer_units, loss, activation=None, numbers=None, norma
     if not _UNCHANGING.issuperset(map(type, values)) or getattr(estimator, "kept_features_", None) is not None:
         return _make_spec(estimator, *question)
     return _spec_of(question, *values)
-
-
-# What a specification is made of, beside the units.
-_OF_SPEC = (
-    "activation", "activity_l1_ratio", "activity_penalty", "alpha", "batch_norm", "bias_l1_ratio", "bias_penalty",
-    "delta", "dropout", "dropout_kind", "focal_gamma", "input_dropout", "input_noise", "l1_ratio", "label_smoothing",
-    "layer_norm", "learning_rate_init", "max_norm", "penalty", "positive", "power", "quantile", "solver",
-    "weight_decay",
-)  # fmt: skip
-_UNCHANGING = {str, float, int, bool, type(None)}
 
 
 @lru_cache(maxsize=256, typed=True)  # 1, 1.0 and True are equal, and judged apart

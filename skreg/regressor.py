@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMLP
 from ._compat import Interval, StrOptions
@@ -292,8 +291,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             At most 1. Of ``loss='quantile'`` it is the mean over the quantiles of
             `sklearn.metrics.d2_pinball_score`, 0 for the quantiles of `y` themselves.
         """
-        if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
+        self._check_is_fitted()
         loss = self._loss_at_fit()
         if loss[0] != "quantile":
             predicted = self.predict(X)

@@ -65,21 +65,23 @@ class _HelperLibrary(_Library):
         return module
 
 
-def _callees(libraries, known):
-    """Those of `libraries` and of their helpers that are not `known`, which they are added to."""
+def _modules(libraries, known):
+    """Those of `libraries` and of all that their helpers call, without what is `known`; it is added to that."""
     for library in libraries:
-        if library not in known:
-            known.add(library)
-            yield library
-            if isinstance(library, _HelperLibrary):
-                yield from _callees(library._linking_libraries, known)
+        if library in known:
+            continue
+        known.add(library)
+        if isinstance(library, _HelperLibrary):
+            yield library.alone()
+            yield from _modules(library._linking_libraries, known)
+        else:
+            yield library._get_module_for_linking()
 
 
 def _link(module, libraries):
     """Link libraries, and what their helpers call, into a module; each once."""
-    for library in _callees(libraries, set()):
-        is_helper = isinstance(library, _HelperLibrary)
-        module.link_in(library.alone() if is_helper else library._get_module_for_linking(), preserve=True)
+    for other in _modules(libraries, set()):
+        module.link_in(other, preserve=True)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)

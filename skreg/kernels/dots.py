@@ -8,6 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .simd import INT32, VECTOR_BYTES, Vectors, as_flag, element, emit_sums, ir, splat
+from .tiles import emit_change
 
 # Rows of every tile, see matmul.py for how many.
 ROWS = 8 if VECTOR_BYTES == 64 else 4
@@ -61,29 +62,22 @@ def _emit_numbers(vec, start, places):
     return numbers
 
 
-def _emit_if(vec, condition, value, change):
-    """What `change` makes of a vector if the condition holds, else the vector."""
-    builder, before = vec.builder, vec.builder.block
-    with builder.if_then(condition):
-        changed, end = change(value), builder.block
-    result = builder.phi(vec.type)
-    result.add_incoming(value, before)
-    result.add_incoming(changed, end)
-    return result
-
-
 def _emit_end(vec, totals, to, places, add, intercept, rectified, gate, factor):
     """Elements of C, in the first lanes, from sums by the epilogue; `gate` is (whether there is one, pointer)."""
     builder = vec.builder
 
-    def shut(values):
-        is_open = builder.fcmp_ordered(">", _emit_numbers(vec, gate[1], places), vec.zero)
-        return builder.select(is_open, builder.fmul(values, vec.broadcast(factor)), vec.zero)
+    def added(values):
+        return [builder.fadd(values[0], _emit_numbers(vec, to, places))]
 
-    totals = _emit_if(vec, add, totals, lambda values: builder.fadd(values, _emit_numbers(vec, to, places)))
+    def gated(values):
+        is_open = builder.fcmp_ordered(">", _emit_numbers(vec, gate[1], places), vec.zero)
+        return [builder.select(is_open, builder.fmul(values[0], vec.broadcast(factor)), vec.zero)]
+
+    (totals,) = emit_change(builder, add, [totals], added)
     totals = builder.fadd(totals, vec.broadcast(intercept))
     is_cut = builder.and_(splat(builder, rectified, vec.lanes), builder.fcmp_ordered("<=", totals, vec.zero))
-    return _emit_if(vec, gate[0], builder.select(is_cut, vec.zero, totals), shut)
+    (totals,) = emit_change(builder, gate[0], [builder.select(is_cut, vec.zero, totals)], gated)
+    return totals
 
 
 @intrinsic
@@ -111,9 +105,9 @@ def dots(
         first, to = place(0, args[1]), place(5, c_start)
         starts = [builder.gep(first, [builder.mul(a_row, at)]) for at in row]
         sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))
-        # Without an intercept, something that is there is read.
-        first_of_b = builder.load(place(3, builder.select(is_place(intercept), intercept, args[4])))
-        intercept = builder.select(is_place(intercept), first_of_b, vec.scalar(0))
+        # Without an intercept, b's first number is read, which is there.
+        read = builder.load(place(3, builder.select(is_place(intercept), intercept, args[4])))
+        intercept = builder.select(is_place(intercept), read, vec.scalar(0))
         gate, places = (is_place(gate), place(5, gate)), [builder.mul(c_row, at) for at in row]
         add, rectified = as_flag(builder, add), as_flag(builder, rectified)
         # All is read before anything is written: the last row, which is there twice, is written twice alike.
