@@ -216,11 +216,11 @@ def copy_of(warm, tmp_path):
 NAMES = """
 from numba.core.registry import cpu_target
 from skreg import MLPRegressor
-from skreg.kernels.matmul import ROWS, VECTORS
 from skreg.kernels.simd import VECTOR_BYTES
+from skreg.kernels.tiles import TILE_ROWS, VECTORS
 
 MLPRegressor((4,), max_iter=1, tol=1).fit([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0])
-tile = f"skreg_tile_{ROWS}x{VECTORS}x{VECTOR_BYTES // 8}_f64"
+tile = f"skreg_tile_{TILE_ROWS}x{VECTORS}x{VECTOR_BYTES // 8}_f64"
 engine = cpu_target.target_context.codegen()._engine
 print(*[engine.get_function_address(name) > 0 for name in (tile, f"internal.{tile}")])
 """

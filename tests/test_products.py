@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, NEAR_BYTES, ROWS, VECTORS, panel_size
+from skreg.kernels.dots import ROWS
+from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, NEAR_BYTES, panel_size
+from skreg.kernels.tiles import LOW_TILE_ROWS, TILE_ROWS, VECTORS
 
 from .products import (
     BOTH_APART,
@@ -36,7 +38,11 @@ def around(*numbers):
 
 
 WIDTHS = around(0, *(k * lanes(dtype) for dtype in DTYPES for k in (1, VECTORS, VECTORS + 1, 2 * VECTORS)))
-LINES = {"m": around(0, ROWS, 2 * ROWS), "depth": around(0, *(lanes(t) for t in DTYPES)), "n": WIDTHS}
+LINES = {
+    "m": around(0, LOW_TILE_ROWS, ROWS, 2 * TILE_ROWS),
+    "depth": around(0, *(lanes(t) for t in DTYPES)),
+    "n": WIDTHS,
+}
 MANY = {"m": around(HEIGHT), "depth": [95, 96, DEPTH, DEPTH + 1, 2 * DEPTH + 1], "n": around(200)}
 ORDERS = ["rows", "columns", "both"]
 FLAGS = ["add", "intercepts", "rectified", "gate"]
@@ -112,8 +118,8 @@ def test_few_columns(dtype, m, depth, n, a, b_padding, c_padding, epilogue, whol
 
 @dtypes
 @epilogues
-@pytest.mark.parametrize("shape", [(ROWS, 0, 5), (0, 3, 5), (3, 3, 0), (1, 1, 1), (2 * ROWS + 3, 2 * DEPTH + 9, 1),
-                                   (HEIGHT + ROWS + 1, 2 * DEPTH + 1, 203)], ids=str)  # fmt: skip
+@pytest.mark.parametrize("shape", [(TILE_ROWS, 0, 5), (0, 3, 5), (3, 3, 0), (1, 1, 1), (2 * ROWS + 3, 2 * DEPTH + 9, 1),
+                                   (HEIGHT + TILE_ROWS + 1, 2 * DEPTH + 1, 203)], ids=str)  # fmt: skip
 def test_every_epilogue(dtype, shape, epilogue):
     """Only once, behind the last part of the depth."""
     rng = np.random.default_rng(1)
@@ -127,7 +133,7 @@ def test_every_epilogue(dtype, shape, epilogue):
 def test_rows_far_apart(dtype):
     """B's rows on more pages than the translation buffer holds, and more rows of A than are read in one go."""
     rng = np.random.default_rng(2)
-    for m, padding in itertools.product((2 * ROWS, 2 * ROWS + 1, 40), (1, 1501)):
+    for m, padding in itertools.product((2 * TILE_ROWS, 2 * TILE_ROWS + 1, 40), (1, 1501)):
         assert_exact(draw(rng, m, 130, 4 * lanes(dtype), dtype, b=Strides("rows", padding)))
 
 
@@ -137,7 +143,7 @@ def test_more_of_c_than_is_near(dtype):
     rng = np.random.default_rng(3)
     n = NEAR_BYTES // (HEIGHT * np.dtype(dtype).itemsize) + lanes(dtype) + 3
     for a, b in itertools.product((ROWS_APART, COLUMNS_APART), (ROWS_APART, COLUMNS_APART, BOTH_APART)):
-        assert_exact(draw(rng, HEIGHT + ROWS + 1, DEPTH // 2, n, dtype, add=True, intercepts=True, rectified=True,
+        assert_exact(draw(rng, HEIGHT + TILE_ROWS + 1, DEPTH // 2, n, dtype, add=True, intercepts=True, rectified=True,
                           gate=True, a=a, b=b, c_padding=3))  # fmt: skip
 
 
@@ -156,22 +162,22 @@ def rows_of(problem, rows, **changes):
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 37, 210])
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_same_bits_however_rows_are_split(dtype, depth, n, order):
-    """At multiples of ROWS, with anything in the panel; as teams split them."""
+    """With anything in the panel; as teams split rows of a batch, and of weights."""
     rng = np.random.default_rng(depth + n)
-    m = HEIGHT + 5 * ROWS + 3
+    m = HEIGHT + 5 * TILE_ROWS + 3
     has_epilogue = order != "columns" or n % 2 == 1
     flags = dict.fromkeys(FLAGS, has_epilogue)
     problem = draw(rng, m, depth, n, dtype, **flags, whole=False, a=Strides(order, 2))
     whole = problem.solve()
     np.testing.assert_array_equal(whole, rows_of(problem, slice(None), scratch=1e30).solve())
-    for _ in range(3):
-        cuts = ROWS * np.sort(rng.choice(m // ROWS, 4, replace=False) + 1)
+    for granule in (ROWS, TILE_ROWS, ROWS, TILE_ROWS):
+        cuts = granule * np.sort(rng.choice(m // granule, 4, replace=False) + 1)
         parts = [rows_of(problem, slice(*ends)).solve() for ends in itertools.pairwise([0, *cuts, m])]
         np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
 @dtypes
-@pytest.mark.parametrize("shape", [(1, 7, 2), (2 * ROWS + 3, 300, 37), (40, 100, 205)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 7, 2), (2 * TILE_ROWS + 3, 300, 37), (40, 100, 205)], ids=str)
 def test_the_same_bits_wherever_matrices_lie(dtype, shape):
     """Copies change nothing; but for one column or few, whose sums are in another order."""
     rng = np.random.default_rng(4)
@@ -216,7 +222,7 @@ def test_not_finite_numbers_reach_what_depends_on_them_and_nothing_else(dtype, s
     base.gate = abs(base.gate) + 1
     for rectified in (False, True):
         problem = Problem(**{**vars(base), "rectified": rectified, "A": abs(base.A) + 1, "B": abs(base.B) + 1})
-        for row, k, column in ((0, 0, 0), (m - 1, depth - 1, n - 1), (ROWS, depth // 2, n // 2)):
+        for row, k, column in ((0, 0, 0), (m - 1, depth - 1, n - 1), (TILE_ROWS, depth // 2, n // 2)):
             places = [
                 ("A", (row, k), np.s_[row, :]), ("B", (k, column), np.s_[:, column]),
                 ("intercepts", column, np.s_[:, column]), ("before", (row, column), np.s_[row, column]),

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from skreg._data import Dataset
 from skreg._evaluate import evaluate
-from skreg.kernels import matmul, simd
+from skreg.kernels import matmul, simd, tiles
 
 from . import adam_steps, products, reference
 from .conftest import (
@@ -54,7 +54,7 @@ widths = pytest.mark.parametrize("width", WIDTHS)
 def check_products(dtype):
     """Every path of the product; matrices that end where memory ends, or begin where it begins."""
     rng = np.random.default_rng(0)
-    lanes, rows = products.lanes(dtype), matmul.ROWS
+    lanes, rows = products.lanes(dtype), tiles.TILE_ROWS
     shapes = [(1, 1, 1), (rows + 1, lanes + 1, 1), (rows, 3, lanes), (rows + 3, 2 * lanes - 1, lanes + 1),
               (2 * rows + 1, 2 * lanes, 2 * lanes), (2 * rows + 3, matmul.DEPTH + 5, 3 * lanes - 1),
               (rows + 1, 97, 201), (70, 33, lanes // 2), (70, 35, max(lanes // 4, 2))]  # fmt: skip

@@ -49,7 +49,7 @@ from .layout import (
     SKIP,
     SPREAD,
 )
-from .matmul import HEIGHT, ROWS, SET
+from .matmul import HEIGHT, SET
 from .network import (
     gradient_of_intercepts,
     gradient_of_intercepts_of_rank_one,
@@ -60,6 +60,7 @@ from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
 from .team import share, wait
+from .tiles import TILE_ROWS
 from .views import part, set_zero
 
 _GRANULE = 16  # parameters that one member has, lest two write to a cache line
@@ -171,7 +172,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
                 _move_rows(0, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor, params, state,
                            layout, penalties, shared_gradient, begin * fan_out)  # fmt: skip
         else:
-            first, last = share(fan_in, ROWS, member, n_members)
+            first, last = share(fan_in, TILE_ROWS, member, n_members)
             for begin in range(first, last, HEIGHT):
                 end = min(begin + HEIGHT, last)
                 place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out

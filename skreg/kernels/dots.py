@@ -7,11 +7,10 @@ The lanes are added at the end, those of all rows together: 7 shuffled pairs for
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import INT32, VECTOR_BYTES, Vectors, as_flag, element, emit_sums, ir, splat
+from .simd import INT32, Vectors, as_flag, element, emit_sums, ir, splat
 from .tiles import emit_change
 
-# Rows of every tile, see matmul.py for how many.
-ROWS = 8 if VECTOR_BYTES == 64 else 4
+ROWS = 8  # at a time
 
 
 def _folded(vec, first, second):

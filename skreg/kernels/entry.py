@@ -26,9 +26,9 @@ import math
 
 from ._jit import entry, helper
 from .descent import descend
+from .dots import ROWS
 from .evaluation import mean_terms, pass_all, total
 from .layout import BETA_1, BETA_2, THIN
-from .matmul import ROWS
 from .network import add_gradients, are_deltas_of_rank_one, deltas, forward, loss_of_rows
 from .optimizers import step_length
 from .penalties import all_penalties

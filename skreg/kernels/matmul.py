@@ -38,12 +38,12 @@ from .packing import pack_panel
 from .rank_one import make_panel
 from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
 from .stages import NO_ADDRESS, address_of
-from .tiles import UNBROKEN, VECTORS, make_tile
+from .tiles import LOW_TILE_ROWS, TILE_ROWS, UNBROKEN, VECTORS, make_tile
 from .views import part, set_zero
 
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
 DEPTH = BLOCK
-HEIGHT = 256
+HEIGHT = (256 + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
 _ALIAS_BYTES = 1024
 # Bytes that the first-level translation buffer reaches, at 4 KiB a page.
@@ -65,12 +65,13 @@ _LANES = {np.dtype(np.float32): VECTOR_BYTES // 4, np.dtype(np.float64): VECTOR_
 
 def panel_size(dtype, transposed=True):
     """Elements of scratch that `product` needs: a panel of B and, if A may be transposed, a block of A."""
-    return DEPTH * (VECTORS * _LANES[np.dtype(dtype)] + (HEIGHT if transposed else 0))
+    width = VECTORS * _LANES[np.dtype(dtype)]
+    return DEPTH * width + (DEPTH * HEIGHT + width if transposed else 0)
 
 
-_tile_1 = make_tile(f"{ROWS}x1", ROWS, 1, asks_below=True)
-_tile_2 = make_tile(f"{ROWS}x{VECTORS}", ROWS, VECTORS, asks_ahead=True)
-_low_tile = make_tile(f"{ROWS // 2}x{VECTORS}", ROWS // 2, VECTORS)  # for what is left of the rows
+_tile_1 = make_tile(f"{TILE_ROWS}x1", TILE_ROWS, 1, asks_below=True)
+_tile_2 = make_tile(f"{TILE_ROWS}x{VECTORS}", TILE_ROWS, VECTORS, asks_ahead=True)
+_low_tile = make_tile(f"{LOW_TILE_ROWS}x{VECTORS}", LOW_TILE_ROWS, VECTORS)
 _one_row = make_tile(f"1x{ROW_VECTORS}", 1, ROW_VECTORS)
 
 
@@ -143,6 +144,12 @@ def _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectif
 
 
 @helper
+def _place_of_row(row, a_row, a_shift, a_gap):
+    """Of the first row of a tile in an A that lies in groups of rows."""
+    return row * a_row + (row // TILE_ROWS >> a_shift) * a_gap
+
+
+@helper
 def _multiply_panel(a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, m, depth, columns,
                     wide, add, others, intercept, rectified, gate, factor, line, next_line, n_asking, next_tile,
                     asks_for_c):  # fmt: skip
@@ -152,23 +159,23 @@ def _multiply_panel(a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row,
     `Tile`: one for each step of k, and others for each of the first tiles. With `asks_for_c` the tiles behind them ask
     for the C that the next panel makes.
     """
-    low = m % ROWS if wide and m % ROWS <= ROWS // 2 else 0  # rows of which a whole tile would waste half
+    low = m % TILE_ROWS if wide and m % TILE_ROWS <= LOW_TILE_ROWS else 0
     rows = m - low
     if not wide:
         _tile_1(a, a_start, a_row, a_col, a_shift, a_gap, b, b_start, b_row, c, c_start, c_row, depth, rows, columns,
                 add, others, intercept, rectified, gate, factor)  # fmt: skip
         return
-    begin, end = 0, min(rows, n_asking * ROWS) if asks_for_c else rows
+    begin, end = 0, min(rows, n_asking * TILE_ROWS) if asks_for_c else rows
     while begin < rows:
         at = begin * c_row
-        _tile_2(a, a_start + begin * a_row + (begin >> a_shift) * a_gap, a_row, a_col, a_shift, a_gap, b, b_start,
+        _tile_2(a, a_start + _place_of_row(begin, a_row, a_shift, a_gap), a_row, a_col, a_shift, a_gap, b, b_start,
                 b_row, c, c_start + at, c_row, depth, end - begin, columns, add, others, intercept, rectified,
                 gate + at if gate >= 0 else NONE, factor, line, next_line, n_asking, next_tile)  # fmt: skip
         begin, end = end, rows
         line, next_line, n_asking, next_tile = address_of(c, c_start + columns), c_row, VECTORS, lanes_of(c)
     if low > 0:
         at = rows * c_row
-        _low_tile(a, a_start + rows * a_row + (rows >> a_shift) * a_gap, a_row, a_col, UNBROKEN, 0, b, b_start, b_row,
+        _low_tile(a, a_start + _place_of_row(rows, a_row, a_shift, a_gap), a_row, a_col, UNBROKEN, 0, b, b_start, b_row,
                   c, c_start + at, c_row, depth, low, columns, add, others, intercept, rectified,
                   gate + at if gate >= 0 else NONE, factor)  # fmt: skip
 
@@ -235,8 +242,8 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
             done = narrow_product_of_transposed(a, a_start, a_col, b, b_start, b_row, c, c_start, c_row, m, depth, n,
                                                 panel, add, block_depth)  # fmt: skip
             a_start, c_start, m = a_start + done, c_start + done * c_row, m - done
-    block, shift = DEPTH * VECTORS * lanes, _log2(max(lanes, ROWS))
-    group = 1 << shift
+    block, shift = DEPTH * VECTORS * lanes, _log2(max(lanes // TILE_ROWS, 1))
+    group = TILE_ROWS << shift
     copies_a = a_row == 1 and n >= _COLUMNS_WORTH_A_COPY and depth >= _DEPTH_WORTH_A_COPY
     for i0 in range(0, m, HEIGHT):
         height = min(HEIGHT, m - i0)
@@ -259,7 +266,7 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
                                weights + j * itemsize, factor, sums + j * itemsize, b_row, panel, k_count, columns,
                                k0 > 0)  # fmt: skip
                     right, r_start, r_row = panel, 0, VECTORS * lanes
-                elif b_col != 1 or columns != width or (scattered and height > 2 * ROWS):
+                elif b_col != 1 or columns != width or (scattered and height > 2 * TILE_ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
                     right, r_start, r_row = panel, 0, width
                 upcoming = b_start + k0 * b_row + (j + width) * b_col

@@ -46,7 +46,7 @@ from .layout import (
     SPREAD,
 )
 from .masks import scale_rows_by_masks
-from .matmul import ADD, NEXT, NONE, ROWS, SET, UNBOUNDED, column_sums, product, product_of_rank_one
+from .matmul import ADD, NEXT, NONE, SET, UNBOUNDED, column_sums, product, product_of_rank_one
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
@@ -54,6 +54,7 @@ from .simd import HAS_MASKS, lanes_of
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
 from .team import share
+from .tiles import TILE_ROWS
 from .views import part, set_zero
 
 # Rows of X that memory is asked for ahead, of so many bytes at most: they wait in the second-level cache.
@@ -388,7 +389,7 @@ def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, me
             gradient_of_sparse_weights(data, indices, indptr, rows, layout, 0.0, np.uint64(0), work, gradient, coef,
                                        ADD, member, n_members)  # fmt: skip
         else:
-            begin, end = share(fan_in, ROWS, member, n_members)
+            begin, end = share(fan_in, TILE_ROWS, member, n_members)
             gradient_of_weights(layer, begin, end, n_rows, layout, work, panel, gradient, coef + begin * fan_out, ADD)
         first, last = share(fan_out - layout[layer, SKIP], 1, member, n_members)
         gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, gradient, intercept + first, ADD)

@@ -102,17 +102,22 @@ _transpose_whole, _transpose_part = _make_transpose(True), _make_transpose(False
 
 @helper
 def pack_panel(b, b_start, b_row, b_col, depth, columns, panel, panel_start, width):
-    """Copy B[:depth, :columns] to consecutive rows of `width`, a multiple of the lanes, zeros behind them.
+    """Copy B[:depth, :columns] to consecutive rows of `width`, zeros behind them.
 
-    As many rows as make `depth` a multiple of the lanes are written.
+    If `width` is no multiple of the lanes, the rows of B must be contiguous, and the last one needs room for two
+    vectors more. If the columns are, as many rows as make `depth` a multiple of the lanes are written.
     """
     lanes = lanes_of(b)
-    if b_col == 1 and width == lanes:
+    if b_col == 1 and width <= lanes:
         for k in range(depth):
             _copy_row(b, b_start + k * b_row, panel, panel_start + k * width, columns, 1)
-    elif b_col == 1:
+    elif b_col == 1 and width <= 2 * lanes:
         for k in range(depth):
             _copy_row(b, b_start + k * b_row, panel, panel_start + k * width, columns, 2)
+    elif b_col == 1:
+        for k in range(depth):
+            for j in range(0, width, 2 * lanes):
+                _copy_row(b, b_start + k * b_row + j, panel, panel_start + k * width + j, columns - j, 2)
     elif b_row == 1:
         for j in range(0, width, lanes):
             for k in range(0, depth, lanes):

@@ -4,6 +4,8 @@ LLVM vectors of any length are legal on every processor: it splits or widens the
 the processor numba compiles for, which NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX may set.
 """
 
+import platform
+
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
@@ -34,8 +36,12 @@ def vector_bytes():
 
 
 VECTOR_BYTES = vector_bytes()
-# Whether a masked load or store is one instruction, not a branch for each lane.
+# Whether a masked load or store is one instruction, not a branch for each lane,
 HAS_MASKS = VECTOR_BYTES > 16
+# and whether a masked store takes no longer than another one. AMD's processors with AVX2 take 12 cycles or more.
+HAS_QUICK_MASKED_STORES = VECTOR_BYTES == 64
+# Vector registers: 32 with AVX-512 and on ARM, else 16.
+N_REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine().lower() in ("aarch64", "arm64") else 16
 
 
 def emit_prefetch(builder, pointer, *, to_write, level=1):
@@ -69,7 +75,16 @@ def splat(builder, scalar, lanes):
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INT32, lanes), None))
 
 
-def emit_sums(vec, count, step, strides, sums, add_terms):
+def _keep_rolled(builder, branch):
+    """Tell LLVM not to unroll the loop that ends with this branch."""
+    module = builder.module
+    option = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    loop = ir.values.MDValue(module, [option], name=str(len(module.metadata)))
+    loop.operands = (loop, option)  # a loop's name is a node that holds itself
+    branch.set_metadata("llvm.loop", loop)
+
+
+def emit_sums(vec, count, step, strides, sums, add_terms, unrolls=True):
     """A loop over k = 0, step, 2 step, ... < count. Returns vectors, with the builder behind the loop.
 
     `sums` are what the vectors are at first, or how many they are, all zero. `add_terms(k, places, sums)` emits one
@@ -93,7 +108,9 @@ def emit_sums(vec, count, step, strides, sums, add_terms):
     for phi, first, value in changes:
         phi.add_incoming(first, before)
         phi.add_incoming(value, end)
-    builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+    branch = builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+    if unrolls is False:
+        _keep_rolled(builder, branch)
     builder.position_at_end(done)
     return after
 

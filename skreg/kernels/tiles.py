@@ -7,9 +7,23 @@ and those of narrow.py differ in nothing else.
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import BOOL, INT64, Vectors, as_flag, element, emit_prefetch, emit_sums, ir, opaque
+from .simd import (
+    BOOL,
+    HAS_QUICK_MASKED_STORES,
+    INT64,
+    N_REGISTERS,
+    Vectors,
+    as_flag,
+    element,
+    emit_prefetch,
+    emit_sums,
+    ir,
+    opaque,
+)
 
 VECTORS = 2  # of a whole tile, and of a panel of B
+TILE_ROWS = 8 if N_REGISTERS == 32 else 6  # see matmul.py
+LOW_TILE_ROWS = 4  # of a tile for what is left
 UNBROKEN = 62  # shift for a matrix whose rows are all in one group
 # Steps of k after which what a tile asks for is needed: some 60 cycles, four times what the second-level cache takes.
 _STEPS_AHEAD = 8
@@ -45,7 +59,7 @@ def emit_products(builder, vec, a, a_rows, a_col, b, b_row, depth, masks, ahead=
         return after
 
     strides = [a_col, b_row] if ahead is None else [a_col, b_row, ahead[1]]
-    return emit_sums(vec, depth, 1, strides, len(a_rows) * vectors, add_terms)
+    return emit_sums(vec, depth, 1, strides, len(a_rows) * vectors, add_terms, unrolls=False)
 
 
 def emit_change(builder, wanted, values, change):
@@ -132,7 +146,7 @@ def _emit_tiles(builder, vec, tile, arguments):
     first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
 
     entry = builder.block
-    round_, one_tile, done, end = (builder.append_basic_block(name) for name in ("round", "tile", "done", "end"))
+    round_, one_tile, done, over = (builder.append_basic_block(name) for name in ("round", "tile", "done", "over"))
     builder.branch(round_)
     builder.position_at_end(round_)
     height, start, stop = (builder.phi(depth.type) for _ in range(3))  # of its tiles, and its rows
@@ -145,15 +159,28 @@ def _emit_tiles(builder, vec, tile, arguments):
     at = builder.phi(depth.type)  # row of the tile's first
     a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
                            for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
-    a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(at, a_shift), a_gap)]))
+    number = builder.udiv(at, constant(n_rows))
+    a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(number, a_shift), a_gap)]))
     options = {}
     if tile.asks_ahead:
-        options["ahead"] = _lines_of(builder, builder.udiv(at, constant(n_rows)), *ahead, b)
+        options["ahead"] = _lines_of(builder, number, *ahead, b)
     if tile.asks_below:
         options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
-    _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, builder.or_(has_intercepts, rectified), terms,
-                   floor, (has_gate, gate_at), factors)  # fmt: skip
+
+    def end(masks):
+        _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, builder.or_(has_intercepts, rectified),
+                       terms, floor, (has_gate, gate_at), factors)  # fmt: skip
+
+    if HAS_QUICK_MASKED_STORES:
+        end(masks)
+    else:
+        is_full = builder.icmp_signed(">=", columns, constant(vectors * vec.lanes))
+        with builder.if_else(is_full) as (whole, part):
+            with whole:
+                end([None] * vectors)
+            with part:
+                end(masks)
     following = builder.add(at, constant(n_rows))
     at.add_incoming(start, round_)
     at.add_incoming(following, builder.block)
@@ -165,8 +192,8 @@ def _emit_tiles(builder, vec, tile, arguments):
     ):  # fmt: skip
         phi.add_incoming(in_first, entry)
         phi.add_incoming(in_second, done)
-    builder.cbranch(builder.icmp_signed("<", following, rows), round_, end)
-    builder.position_at_end(end)
+    builder.cbranch(builder.icmp_signed("<", following, rows), round_, over)
+    builder.position_at_end(over)
     builder.ret_void()
 
 
@@ -235,7 +262,7 @@ def make_tile(*arguments, **options):
 
     `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
     where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after each group of
-    2 ** a_shift, which is UNBROKEN or holds whole tiles. The epilogue's arguments are those of `product`; `intercept`
+    2 ** a_shift tiles; UNBROKEN for none. The epilogue's arguments are those of `product`; `intercept`
     and `gate` are places in `others` and in `c`.
     """
     shape = Tile(*arguments, **options)
