@@ -232,7 +232,11 @@ class Vectors:
         return self.builder.fmul(inside, result)
 
     def first_lanes(self, count):
-        """Mask of the lanes below `count` (an i64, any sign)."""
+        """Mask of the lanes below `count`, an i64 above -2^31."""
+        if self.bits < count.type.width:  # integers as long as the elements: one comparison makes the mask
+            most, integer = ir.Constant(count.type, self.lanes), ir.IntType(self.bits)
+            is_below = self.builder.icmp_signed("<", count, most)
+            count = self.builder.trunc(self.builder.select(is_below, count, most), integer)
         integers = ir.VectorType(count.type, self.lanes)
         index = ir.Constant(integers, [ir.Constant(count.type, i) for i in range(self.lanes)])
         return self.builder.icmp_signed("<", index, splat(self.builder, count, self.lanes))
