@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from ._spare import leave, take
+from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
 WORTH_A_TEAM = 2_000_000
@@ -128,7 +129,7 @@ class Team:
         they wrote is to be discarded, and none of them works on when this returns.
         """
         n_members = self._n_members()
-        arrivals = np.zeros(1, np.int64)
+        arrivals = np.zeros((1 + n_members) * CACHE_LINE // 8, np.int64)
         if n_members == 1:
             return kernel(*arguments, 0, 1, arrivals)
         others = []

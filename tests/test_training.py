@@ -222,10 +222,11 @@ import numpy as np
 from skreg import MLPClassifier
 
 warnings.simplefilter("ignore")
-X = np.random.default_rng(0).normal(size=(450, 50))
+X = np.random.default_rng(0).normal(size=(450, 800))  # inputs for several pieces of each member's share of weights
 for solver in ("adam", "sgd", "lbfgs"):
     for dtype in (np.float32, np.float64):
-        net = MLPClassifier((150, 60), solver=solver, dropout=0.2 * (solver != "lbfgs"), max_iter=4, random_state=0)
+        more = {"lbfgs": {}, "adam": {"dropout": 0.2}, "sgd": {"dropout": 0.2, "clip_norm": 0.5}}[solver]
+        net = MLPClassifier((150, 60), solver=solver, max_iter=4, random_state=0, **more)
         net.fit(X.astype(dtype), np.arange(450) % 3)
         arrays = [*net.coefs_, *net.intercepts_, net.predict_proba(X), np.array(net.loss_curve_)]
         print(solver, hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())

@@ -59,11 +59,14 @@ from .network import (
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
-from .team import share, wait
+from .team import next_task_of, share, wait, wait_for_tasks
 from .tiles import TILE_ROWS
 from .views import part, set_zero
 
 _GRANULE = 16  # parameters that one member has, lest two write to a cache line
+
+# Rows of weights that another member would take over, rather than wait.
+_ROWS_WORTH_HELP = 64
 
 # What is done with each piece of the gradient: computed and followed at once, computed, followed.
 _BOTH, _STORE, _FOLLOW = 0, 1, 2
@@ -151,17 +154,68 @@ def _spread(network_layout, layer, begin, end, has_rows, first, last, gradient, 
                                                last))  # fmt: skip
 
 
+@helper
+def _n_rows_of_piece(n_left, n_members):
+    """Of `n_left` rows of a member's share; the last ones in two halves, so that another member can take one."""
+    if n_members == 1 or n_left <= 2 * _ROWS_WORTH_HELP or n_left > HEIGHT:
+        return min(n_left, HEIGHT)
+    return (n_left // 2 + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
+
+
+@outlined
+def _piece(what, layer, begin, end, n_rows, params, state, layout, network_layout, penalties, optimizer, rates,
+           learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient):  # fmt: skip
+    """Rows begin:end of a layer's weights, which pass all rows of X as they are."""
+    fan_out = layout[layer, FAN_OUT]
+    place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
+    if what != _FOLLOW:
+        low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
+        if is_rank_one:
+            gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work, panel, gradient,
+                                            place)  # fmt: skip
+        else:
+            gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
+        if network_layout[layer, SPREAD] != NO_ADDRESS:
+            _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
+    if what != _STORE:
+        _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor, params, state,
+                   layout, penalties, gradient, place)  # fmt: skip
+
+
+@helper
+def _pieces(owner, layer, number, task, what, n_rows, params, state, layout, network_layout, penalties, optimizer,
+            rates, learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient, n_members,
+            arrivals):  # fmt: skip
+    """Of the pieces of a layer that are `owner`'s those that nobody else has taken: the next one is number `task`.
+
+    `number` is that of the layer's first one. Returns (that of the next layer's first one, next task).
+    """
+    begin, last = share(layout[layer, FAN_IN], TILE_ROWS, owner, n_members)
+    while begin < last:
+        end = begin + _n_rows_of_piece(last - begin, n_members)
+        if number == task:
+            _piece(what, layer, begin, end, n_rows, params, state, layout, network_layout, penalties, optimizer, rates,
+                   learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient)  # fmt: skip
+            task = next_task_of(owner, arrivals, n_members)
+        begin, number = end, number + 1
+    return number, task
+
+
 @outlined
 def _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
             learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one, work, panel, gradient,
             shared_gradient, member, n_members, arrivals, n_met):  # fmt: skip
-    """A member's share of all parameters, layer by layer. Returns the number of meetings so far."""
+    """A member's share of all parameters, layer by layer, and then what others have left of theirs.
+
+    Returns the number of meetings so far.
+    """
     n_rows, stores = len(rows), what != _FOLLOW
     factor = work.dtype.type(factor)
+    number, task, is_sparse = 0, next_task_of(member, arrivals, n_members), len(indptr) > 0
     for layer in range(layout.shape[0]):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
         intercept, is_thinned = layout[layer, INTERCEPT], network_layout[layer, SPREAD] != NO_ADDRESS
-        if layer == 0 and len(indptr) > 0:
+        if layer == 0 and is_sparse:
             if stores:
                 gradient_of_sparse_weights(data, indices, indptr, rows, layout, penalties[0, DROPOUT],
                                            dropout_key(seed, n_steps, 0), work, shared_gradient, 0, SET, member,
@@ -172,22 +226,9 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
                 _move_rows(0, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor, params, state,
                            layout, penalties, shared_gradient, begin * fan_out)  # fmt: skip
         else:
-            first, last = share(fan_in, TILE_ROWS, member, n_members)
-            for begin in range(first, last, HEIGHT):
-                end = min(begin + HEIGHT, last)
-                place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
-                if stores:
-                    low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
-                    if is_rank_one:
-                        gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work,
-                                                        panel, gradient, place)  # fmt: skip
-                    else:
-                        gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
-                    if is_thinned:
-                        _spread(network_layout, layer, begin, end, True, 0, fan_out, gradient, place)
-                if what != _STORE:
-                    _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, fraction, factor,
-                               params, state, layout, penalties, gradient, place)  # fmt: skip
+            number, task = _pieces(member, layer, number, task, what, n_rows, params, state, layout, network_layout,
+                                   penalties, optimizer, rates, learning_rate, step, reach, fraction, factor,
+                                   is_rank_one, work, panel, gradient, n_members, arrivals)  # fmt: skip
         first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
@@ -208,6 +249,13 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
             _move(optimizer, rates, step, reach, fraction, factor, penalties[layer, INTERCEPT_L1],
                   penalties[layer, INTERCEPT_L2], params, state, intercept + first, last - first, gradient,
                   place)  # fmt: skip
+    for other in range(member + 1, member + n_members):
+        owner, number = other % n_members, 0
+        task = next_task_of(owner, arrivals, n_members)
+        for layer in range(int(is_sparse), layout.shape[0]):
+            number, task = _pieces(owner, layer, number, task, what, n_rows, params, state, layout, network_layout,
+                                   penalties, optimizer, rates, learning_rate, step, reach, fraction, factor,
+                                   is_rank_one, work, panel, gradient, n_members, arrivals)  # fmt: skip
     return n_met
 
 
@@ -233,7 +281,7 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
                           address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
                           fraction))  # fmt: skip
-        n_met = wait(arrivals, n_met, n_members)
+        n_met = wait_for_tasks(arrivals, n_met, n_members, member)
         factor = clip_factor(squares, rates[CLIP_NORM])
     # A shorter gradient is one of fewer rows: so the penalties keep their proportion to it.
     fraction *= factor

@@ -35,7 +35,7 @@ from .penalties import all_penalties
 from .random import shuffle
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
-from .team import share, wait
+from .team import share, wait, wait_for_tasks
 from .views import nth_part, part
 
 
@@ -104,7 +104,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             if not is_rank_one:
                 n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step,
                                work, panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
-            n_met = wait(arrivals, n_met, n_members)
+            n_met = wait_for_tasks(arrivals, n_met, n_members, member)
             if member == 0:
                 total_loss += total(row_loss, len(rows))
                 if not is_rank_one:

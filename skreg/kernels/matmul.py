@@ -1,25 +1,28 @@
 """Matrix products on flat buffers, every element summed in one fixed order.
 
 `product` computes C = A B or C += A B where A and B lie anywhere in flat arrays with any two strides,
-so that transposes cost nothing to express. It walks over C in tiles of ROWS x (VECTORS * lanes)
+so that transposes cost nothing to express. It walks over C in tiles of TILE_ROWS x (VECTORS * lanes)
 elements that stay in registers while the depth k runs:
 
-- AVX-512 has 32 vector registers: 8 rows x 2 vectors are 16 accumulators, 2 more hold a row of B, 1 an
+- AVX-512 and ARM have 32 vector registers: 8 rows x 2 vectors are 16 accumulators, 2 more hold a row of B, 1 an
   element of A. Each step of k is 16 multiply-adds and 10 loads: 8 cycles on 2 arithmetic ports, 5 on 2
   load ports. 16 independent chains cover the latency of 4 cycles on 2 ports (8 would do).
-- AVX2 and SSE have 16 (NEON 32): 4 rows x 2 vectors = 8 accumulators + 2 for B + 1 for A.
+- AVX2 and SSE have 16: 6 rows x 2 vectors = 12 accumulators + 2 for B + 1 for A. Each step is 12 multiply-adds and
+  8 loads, 6 and 4 cycles. With 4 rows the 8 chains just cover the latency, and whatever comes late is lost: such
+  tiles reached half of the peak.
 
-A product with one column has tiles of its own: `dots` where the rows of A are contiguous, and 1 row x
-ROW_VECTORS vectors of the transposed product where its columns are. So has one with few columns, see narrow.py.
+What is left of the rows takes a tile of 4, unless it is more. A product with one column has tiles of its own: `dots`
+where the rows of A are contiguous, and 1 row x ROW_VECTORS vectors of the transposed product where its columns are. So
+has one with few columns, see narrow.py.
 
 What is not next to each other in memory is first copied to where it is:
 
-- B to a panel of at most DEPTH x (VECTORS * lanes) elements, 34 KiB with AVX-512, that stays in the first-level
+- B to a panel of at most DEPTH x (VECTORS * lanes) elements, some 33 KiB, that stays in the first-level
   cache while HEIGHT rows of A pass: where its rows are not contiguous, where a tile is not full, where
   its rows share cache sets (a multiple of 1 KiB apart), or where they lie on too many pages.
-- A transposed to a block of HEIGHT x DEPTH elements, 272 or 544 KiB, that stays in the second-level
-  cache while the panels of B pass: one step of k would touch another page each time. Where A is not
-  transposed its ROWS rows are read along, and a copy costs more than it gains.
+- A transposed to a block of HEIGHT x DEPTH elements, 272 or 544 KiB with AVX-512, twice that else, that stays in the
+  second-level cache or near it while the panels of B pass: one step of k would touch another page each time. Where A is
+  not transposed its rows are read along, and a copy costs more than it gains.
 
 The next panel of B is asked for while a panel is multiplied, a cache line with each step of k of the first tiles.
 Weights that other cores have just updated come from far: without it the copy waits for each line, a tenth of a step of
@@ -32,7 +35,7 @@ import numpy as np
 
 from ._jit import helper, outlined
 from .dots import ROWS, dots
-from .narrow import BLOCK, narrow_product, narrow_product_of_transposed
+from .narrow import narrow_product, narrow_product_of_transposed
 from .outer import outer_product
 from .packing import pack_panel
 from .rank_one import make_panel
@@ -42,7 +45,7 @@ from .tiles import LOW_TILE_ROWS, TILE_ROWS, UNBROKEN, VECTORS, make_tile
 from .views import part, set_zero
 
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
-DEPTH = BLOCK
+DEPTH = 272 if VECTOR_BYTES == 64 else 528  # 34 or 33 KiB for a panel of B
 HEIGHT = (256 + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
 _ALIAS_BYTES = 1024

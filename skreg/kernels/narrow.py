@@ -244,7 +244,8 @@ def narrow_product_of_transposed(context, a, a_start, a_col, b, b_start, b_row, 
                                  add, block_size):  # fmt: skip
     """The same, without epilogue, where the columns of A are contiguous, for as many rows as whole tiles have.
 
-    Sums are cut after each `block_size` <= BLOCK steps of k. Returns how many rows these are.
+    Sums are cut after each `block_size` steps of k; the panel has room for as many vectors. Returns how many rows these
+    are.
     """
     zero = _number(0)
 

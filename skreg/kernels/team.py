@@ -16,8 +16,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import helper
+from .layout import CACHE_LINE
 from .simd import element
 
+_APART = CACHE_LINE // 8  # elements of `arrivals` from one counter to the next one
 # A member that waits longer than some 50 microseconds gives its core away: another process may need it,
 # perhaps even the member that is waited for.
 _SPINS = 1000
@@ -70,9 +72,9 @@ def _give_core_away(context):
 def wait(arrivals, n_met, n_members):
     """Wait until all members are here. Returns the number of meetings so far, for the next call.
 
-    `arrivals` is an int64 array of one element that was zero before the first meeting. The
-    caller sets it to more than all arrivals where a member will never come: nobody waits any more, and
-    the results are worthless.
+    `arrivals` is an int64 array of zeros with a cache line for this, and one for each member's tasks. The caller sets
+    its first element to more than all arrivals where a member will never come: nobody waits any more, and the results
+    are worthless.
     """
     if n_members == 1:
         return n_met
@@ -95,6 +97,29 @@ def next_task(arrivals):
     A member that started late or lost its core takes fewer.
     """
     return _atomic_add(arrivals, 0, 1)
+
+
+@helper
+def wait_for_tasks(arrivals, n_met, n_members, member):
+    """`wait`; from then on each member has tasks, from number 0 on.
+
+    Only where nobody takes tasks any more that were there before the last meeting.
+    """
+    arrivals[(1 + member) * _APART] = 0
+    return wait(arrivals, n_met, n_members)
+
+
+@helper
+def next_task_of(owner, arrivals, n_members):
+    """Number of the next of a member's tasks that nobody has taken: it does those first, and then helps the others.
+
+    So less is waited for a member that has lost its core.
+    """
+    place = (1 + owner) * _APART
+    if n_members > 1:
+        return _atomic_add(arrivals, place, 1)
+    arrivals[place] += 1
+    return arrivals[place] - 1
 
 
 @helper
