@@ -32,9 +32,9 @@ def _emit_weight(vec, weights, rows, i):
     return builder.select(is_weighted, builder.load(place), vec.scalar(1))
 
 
-def _emit_terms(vec, effect, a, mask, slope, delta, coef, l1, half_l2, total):
-    """Of one vector of activations: their value is added to `total`, the gradient goes to the deltas."""
-    builder = vec.builder
+def _emit_terms(vec, effect, a, count, slope, delta, coef, l1, half_l2, total):
+    """Of one vector of activations: their value is added to `total`, the gradient goes to the first `count` deltas."""
+    builder, mask = vec.builder, vec.first_lanes(count)
     is_positive = builder.fcmp_ordered(">", a, vec.zero)
     if effect == _OUTER:  # relu's: what is not positive is zero, whose gradient is
         sign = l1
@@ -46,9 +46,9 @@ def _emit_terms(vec, effect, a, mask, slope, delta, coef, l1, half_l2, total):
         pull = vec.fma(half_l2, a, half)
         if effect == _OUTER:
             pull = vec.fma(slope, vec.load(coef, mask), pull)
-            vec.store(builder.select(is_positive, pull, vec.zero), delta, mask)
+            vec.store(builder.select(is_positive, pull, vec.zero), delta, count)
         else:
-            vec.store(builder.fadd(vec.load(delta, mask), pull), delta, mask)
+            vec.store(builder.fadd(vec.load(delta, mask), pull), delta, count)
     return vec.fma(a, half, total)
 
 
@@ -88,13 +88,13 @@ def _make_sum(effect):
                 together = [prepare(builder.add(i, ir.Constant(i.type, r))) for r in range(_N_TOGETHER)]
 
                 def add_terms(k, _, sums):
-                    mask, factors = vec.first_lanes(builder.sub(width, k)), builder.gep(pointer(coefs), [k])
-                    return [add_term(k, mask, factors, *row, total) for row, total in zip(together, sums, strict=True)]
+                    count, factors = builder.sub(width, k), builder.gep(pointer(coefs), [k])
+                    return [add_term(k, count, factors, *row, total) for row, total in zip(together, sums, strict=True)]
 
-                def add_term(k, mask, factors, strengths, slope, row, deltas, is_there, total):
-                    mask = builder.select(is_there, mask, ir.Constant(mask.type, None))
-                    a = vec.load(builder.gep(row, [k]), mask)
-                    return _emit_terms(vec, effect, a, mask, slope, builder.gep(deltas, [k]), factors, *strengths,
+                def add_term(k, count, factors, strengths, slope, row, deltas, is_there, total):
+                    count = builder.select(is_there, count, ir.Constant(count.type, 0))
+                    a = vec.load(builder.gep(row, [k]), vec.first_lanes(count))
+                    return _emit_terms(vec, effect, a, count, slope, builder.gep(deltas, [k]), factors, *strengths,
                                        total)  # fmt: skip
 
                 # From zero for each row, so that rows need not wait for each other.

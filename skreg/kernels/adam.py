@@ -47,7 +47,8 @@ def _make_block(whole):
     ):  # fmt: skip
         def emit(ctx, builder, signature, args):
             vec = Vectors(builder, signature.args[0].dtype)
-            mask = None if whole else vec.first_lanes(args[5])
+            count = None if whole else args[5]
+            mask = None if whole else vec.first_lanes(count)
 
             places = [element(ctx, builder, signature, args, array, args[4]) for array in range(4)]
             changed = places[0], *places[2:]
@@ -58,7 +59,7 @@ def _make_block(whole):
             constants = [vec.broadcast(value) for value in args[6:]]
             after = _emit_step(vec, *(vec.load(place, mask) for place in places), constants)
             for place, value in zip(changed, after, strict=True):
-                vec.store(value, place, mask)
+                vec.store(value, place, count)
             return ctx.get_dummy_value()
 
         number = w.dtype
@@ -93,10 +94,11 @@ def _make_lengths(whole):
     def lengths(context, second, to, at, count, step, epsilon):
         def emit(ctx, builder, signature, args):
             vec = Vectors(builder, signature.args[0].dtype)
-            mask = None if whole else vec.first_lanes(args[3])
+            count = None if whole else args[3]
+            mask = None if whole else vec.first_lanes(count)
             source, target = (element(ctx, builder, signature, args, array, args[2]) for array in range(2))
             step, epsilon = vec.broadcast(args[4]), vec.broadcast(args[5])
-            vec.store(_emit_length(vec, vec.load(source, mask), step, epsilon), target, mask)
+            vec.store(_emit_length(vec, vec.load(source, mask), step, epsilon), target, count)
             return ctx.get_dummy_value()
 
         return types.void(second, to, types.intp, types.intp, second.dtype, second.dtype), emit

@@ -29,20 +29,21 @@ def _emit_row(builder, numba_dtype, arguments):
     steps = ir.Constant(ir.VectorType(INT32, vec.lanes), multiples)
     places = cgutils.alloca_once_value(builder, builder.add(splat(builder, low, vec.lanes), steps))
 
-    def drop(start, mask=None):
+    def drop(start, count=None):
+        mask = None if count is None else vec.first_lanes(count)
         bits = builder.load(places)
         builder.store(builder.add(bits, advance), places)
         bits = builder.mul(builder.xor(bits, builder.lshr(bits, shift)), multipliers)
         scaled = builder.fmul(vec.load(builder.gep(source, [start]), mask), scales)
         kept = builder.select(builder.icmp_unsigned(">=", bits, thresholds), scaled, vec.zero)
-        vec.store(kept, builder.gep(target, [start]), mask)
+        vec.store(kept, builder.gep(target, [start]), count)
 
     rest = builder.srem(width, lanes)
     n_whole = builder.sub(width, rest)
     with cgutils.for_range_slice(builder, ir.Constant(INT64, 0), n_whole, lanes, inc=True) as (start, _):
         drop(start)
     with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(INT64, 0))):
-        drop(n_whole, vec.first_lanes(rest))
+        drop(n_whole, rest)
     builder.ret_void()
 
 

@@ -164,7 +164,7 @@ def _emit_transposed(builder, numba_dtype, p, arguments):
             return [builder.fadd(total, row_vec.load(to, mask)) for total, to in zip(totals, rows_of_c, strict=True)]
 
         for total, to in zip(emit_change(builder, add, totals, added), rows_of_c, strict=True):
-            row_vec.store(total, to, mask)
+            row_vec.store(total, to, columns)
     builder.ret_void()
 
 

@@ -14,7 +14,8 @@ def _make_block(whole, gated):
     def block(context, left, b, b_at, c, c_at, gate_at, count):
         def emit(ctx, builder, signature, args):
             vec = Vectors(builder, signature.args[0])
-            mask = None if whole else vec.first_lanes(args[6])
+            count = None if whole else args[6]
+            mask = None if whole else vec.first_lanes(count)
 
             def place(array, at):
                 return element(ctx, builder, signature, args, array, at)
@@ -23,7 +24,7 @@ def _make_block(whole, gated):
             if gated:
                 is_open = builder.fcmp_ordered(">", vec.load(place(3, args[5]), mask), vec.zero)
                 result = builder.select(is_open, result, vec.zero)
-            vec.store(result, place(3, args[4]), mask)
+            vec.store(result, place(3, args[4]), count)
             return ctx.get_dummy_value()
 
         i = types.intp

@@ -27,7 +27,8 @@ def _emit_panel(builder, numba_dtype, arguments):
     units, row, deltas, step, weights, factor, sums, sums_row, panel, depth, columns, adds = arguments
     vec = Vectors(builder, numba_dtype)
     shifts = [ir.Constant(INT64, v * vec.lanes) for v in range(VECTORS)]
-    masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
+    counts = [builder.sub(columns, shift) for shift in shifts]
+    masks = [vec.first_lanes(count) for count in counts]
     nothing = ir.Constant(masks[0].type, None)
     before = [builder.select(adds, mask, nothing) for mask in masks]
 
@@ -54,8 +55,8 @@ def _emit_panel(builder, numba_dtype, arguments):
 
     strides = [row, step, ir.Constant(INT64, VECTORS * vec.lanes)]
     totals = emit_sums(vec, depth, 1, strides, load(sums, before) + load(products, before), add_row)
-    for total, place, mask in zip(totals, places(sums) + places(products), masks * 2, strict=True):
-        vec.store(total, place, mask)
+    for total, place, count in zip(totals, places(sums) + places(products), counts * 2, strict=True):
+        vec.store(total, place, count)
     builder.ret_void()
 
 

@@ -38,7 +38,7 @@ def vector_bytes():
 VECTOR_BYTES = vector_bytes()
 # Whether a masked load or store is one instruction, not a branch for each lane,
 HAS_MASKS = VECTOR_BYTES > 16
-# and whether a masked store takes no longer than another one. AMD's processors with AVX2 take 12 cycles or more.
+# and whether a masked store takes no longer than another one. AMD's processors with AVX2 take some 12 cycles.
 HAS_QUICK_MASKED_STORES = VECTOR_BYTES == 64
 # Vector registers: 32 with AVX-512 and on ARM, else 16.
 N_REGISTERS = 32 if VECTOR_BYTES == 64 or platform.machine().lower() in ("aarch64", "arm64") else 16
@@ -140,13 +140,33 @@ class Vectors:
             return self.builder.load(pointer, align=self.bits // 8)
         return self._masked("load", self.type, [pointer, self._alignment, mask, self.zero])
 
-    def store(self, value, pointer, mask=None):
-        """All lanes, or those of a mask."""
-        pointer = self.builder.bitcast(pointer, self.type.as_pointer())
-        if mask is None:
-            self.builder.store(value, pointer, align=self.bits // 8)
+    def store(self, value, pointer, count=None):
+        """All lanes, or those below `count` (see `first_lanes`)."""
+        if count is None:
+            whole = self.builder.bitcast(pointer, self.type.as_pointer())
+            self.builder.store(value, whole, align=self.bits // 8)
+        elif HAS_QUICK_MASKED_STORES:
+            pointer = self.builder.bitcast(pointer, self.type.as_pointer())
+            self._masked("store", ir.VoidType(), [value, pointer, self._alignment, self.first_lanes(count)])
         else:
-            self._masked("store", ir.VoidType(), [value, pointer, self._alignment, mask])
+            is_whole = self.builder.icmp_signed(">=", count, ir.Constant(count.type, self.lanes))
+            with self.builder.if_else(is_whole) as (whole, otherwise):
+                with whole:
+                    self.store(value, pointer)
+                with otherwise:
+                    self._store_in_parts(value, pointer, count)
+
+    def _store_in_parts(self, value, pointer, count):
+        """The lanes below `count`, which are not all: half of them, a quarter and so on, where its bits say so."""
+        builder, zero, n = self.builder, ir.Constant(count.type, 0), self.lanes // 2
+        count = builder.select(builder.icmp_signed(">", count, zero), count, zero)
+        while n > 0:
+            part, behind = (self.shuffle(value, value, range(start, start + n)) for start in (0, n))
+            bit = builder.and_(count, ir.Constant(count.type, n))
+            is_there = builder.icmp_signed("!=", bit, zero)
+            with builder.if_then(is_there):
+                builder.store(part, builder.bitcast(pointer, part.type.as_pointer()), align=self.bits // 8)
+            value, pointer, n = builder.select(is_there, behind, part), builder.gep(pointer, [bit]), n // 2
 
     @property
     def _alignment(self):

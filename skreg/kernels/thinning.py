@@ -78,7 +78,7 @@ def _compress(context, source, at, count, factors, target, place, room, factor):
         together = _vector_operation(
             f"llvm.x86.avx512.mask.compress.v{vec.lanes}f{vec.bits}", vec, [scaled, vec.zero, mask]
         )
-        vec.store(together, element(ctx, builder, signature, args, 4, args[5]), vec.first_lanes(args[6]))
+        vec.store(together, element(ctx, builder, signature, args, 4, args[5]), args[6])
         bits = builder.bitcast(mask, ir.IntType(vec.lanes))
         return builder.zext(builder.ctpop(bits), ir.IntType(64))
 
@@ -92,13 +92,12 @@ def _expand(context, values, source, target, count, factors, at, factor):
 
     def emit(ctx, builder, signature, args):
         vec = Vectors(builder, signature.args[0].dtype)
-        inside = vec.first_lanes(args[3])
-        wanted = vec.load(element(ctx, builder, signature, args, 4, args[5]), inside)
+        wanted = vec.load(element(ctx, builder, signature, args, 4, args[5]), vec.first_lanes(args[3]))
         mask = builder.fcmp_ordered(">", wanted, vec.zero)
         place = element(ctx, builder, signature, args, 0, args[1])
         apart = _vector_operation(f"llvm.masked.expandload.v{vec.lanes}f{vec.bits}", vec, [place, mask, vec.zero])
         scaled = builder.fmul(apart, vec.broadcast(args[6]))
-        vec.store(scaled, element(ctx, builder, signature, args, 0, args[2]), inside)
+        vec.store(scaled, element(ctx, builder, signature, args, 0, args[2]), args[3])
         return ctx.get_dummy_value()
 
     i = types.intp

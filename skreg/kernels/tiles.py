@@ -75,13 +75,14 @@ def emit_change(builder, wanted, values, change):
     return joined
 
 
-def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, bounds, terms, floor, gate, factors):
+def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, counts, add, bounds, terms, floor, gate, factors):
     """From the sums of a tile to elements of C, as `product` says; `gate` is (whether there is one, pointer).
 
-    `bounds` says whether there are `terms` to add, or the `floor` of a relu. All is read before anything is
-    written: rows that are there twice are then written twice alike.
+    `counts` are the columns that vectors have, None for all. `bounds` says whether there are `terms` to add, or the
+    `floor` of a relu. All is read before anything is written: rows that are there twice are then written twice alike.
     """
     vectors = len(shifts)
+    masks = [count if count is None else vec.first_lanes(count) for count in counts]
     places = [(row, shift, mask) for row in c_rows for shift, mask in zip(shifts, masks, strict=True)]
 
     def pointer(start, row, shift):
@@ -106,8 +107,8 @@ def _emit_epilogue(builder, vec, sums, c, c_rows, shifts, masks, add, bounds, te
     totals = emit_change(builder, add, sums, added)
     totals = emit_change(builder, bounds, totals, bounded)
     totals = emit_change(builder, gate[0], totals, gated)
-    for total, (row, shift, mask) in zip(totals, places, strict=True):
-        vec.store(total, pointer(c, row, shift), mask)
+    for at, (total, (row, shift, _)) in enumerate(zip(totals, places, strict=True)):
+        vec.store(total, pointer(c, row, shift), counts[at % vectors])
 
 
 def _lines_of(builder, number, line, step, n_asking, between, near):
@@ -131,12 +132,15 @@ def _emit_tiles(builder, vec, tile, arguments):
 
     n_rows, vectors = tile.n_rows, tile.vectors
     shifts = [constant(v * vec.lanes) for v in range(vectors)]
-    masks = [vec.first_lanes(builder.sub(columns, shift)) for shift in shifts]
+    counts = [builder.sub(columns, shift) for shift in shifts]
+    masks = [vec.first_lanes(count) for count in counts]
     # What is not wanted is not loaded, so that its pointers need not be valid.
     terms = [
         vec.load(builder.gep(intercepts, [shift]), builder.select(has_intercepts, mask, ir.Constant(mask.type, None)))
         for shift, mask in zip(shifts, masks, strict=True)
     ]
+    if n_rows > 1:
+        counts[:-1] = [None] * (vectors - 1)
     floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
     factors = vec.broadcast(factor)
     gate = builder.select(has_gate, gate, c)
@@ -168,19 +172,19 @@ def _emit_tiles(builder, vec, tile, arguments):
         options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
 
-    def end(masks):
-        _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, masks, add, builder.or_(has_intercepts, rectified),
+    def end(counts):
+        _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, counts, add, builder.or_(has_intercepts, rectified),
                        terms, floor, (has_gate, gate_at), factors)  # fmt: skip
 
     if HAS_QUICK_MASKED_STORES:
-        end(masks)
+        end(counts)
     else:
         is_full = builder.icmp_signed(">=", columns, constant(vectors * vec.lanes))
         with builder.if_else(is_full) as (whole, part):
             with whole:
                 end([None] * vectors)
             with part:
-                end(masks)
+                end(counts)
     following = builder.add(at, constant(n_rows))
     at.add_incoming(start, round_)
     at.add_incoming(following, builder.block)
@@ -260,10 +264,10 @@ class Tile:
 def make_tile(*arguments, **options):
     """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], as a `Tile` with these arguments does it.
 
-    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, except
-    where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after each group of
-    2 ** a_shift tiles; UNBROKEN for none. The epilogue's arguments are those of `product`; `intercept`
-    and `gate` are places in `others` and in `c`.
+    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, and no vector without
+    columns, except where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after each
+    group of 2 ** a_shift tiles; UNBROKEN for none. The epilogue's arguments are those of `product`; `intercept` and
+    `gate` are places in `others` and in `c`.
     """
     shape = Tile(*arguments, **options)
 
