@@ -3,6 +3,7 @@
 A piece is at most HEIGHT rows of a layer's weights. Its gradient goes to a small scratch and from there
 into the update, while both are in the second-level cache; the gradient as a whole is never stored. No
 other member needs the weights any more: all deltas are there, or are made on the way by a single member (rank_one.py).
+A member that is done takes over pieces that others have not begun: one may have lost its core for a while.
 
 Only where the length of a step depends on the gradient as a whole, for clipping, it is stored first.
 
@@ -66,7 +67,7 @@ from .views import part, set_zero
 _GRANULE = 16  # parameters that one member has, lest two write to a cache line
 
 # Rows of weights that another member would take over, rather than wait.
-_ROWS_WORTH_HELP = 64
+_ROWS_WORTH_HELP = 96
 
 # What is done with each piece of the gradient: computed and followed at once, computed, followed.
 _BOTH, _STORE, _FOLLOW = 0, 1, 2

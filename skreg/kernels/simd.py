@@ -88,7 +88,8 @@ def emit_sums(vec, count, step, strides, sums, add_terms, unrolls=True):
     """A loop over k = 0, step, 2 step, ... < count. Returns vectors, with the builder behind the loop.
 
     `sums` are what the vectors are at first, or how many they are, all zero. `add_terms(k, places, sums)` emits one
-    round and returns the sums after it; `places` are 0 at first and move by `strides`. count > 0.
+    round and returns the sums after it; `places` are 0 at first and move by `strides`. count > 0. Unless it `unrolls`,
+    LLVM is to leave the loop as it is.
     """
     builder, integer = vec.builder, count.type
     before = builder.block
@@ -109,7 +110,7 @@ def emit_sums(vec, count, step, strides, sums, add_terms, unrolls=True):
         phi.add_incoming(first, before)
         phi.add_incoming(value, end)
     branch = builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
-    if unrolls is False:
+    if not unrolls:
         _keep_rolled(builder, branch)
     builder.position_at_end(done)
     return after
