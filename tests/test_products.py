@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from skreg.kernels.dots import ROWS
 from skreg.kernels.matmul import DEPTH, DEPTH_WORTH_PARTS, HEIGHT, NEAR_BYTES, panel_size
+from skreg.kernels.narrow import BLOCK
 from skreg.kernels.tiles import LOW_TILE_ROWS, TILE_ROWS, VECTORS
 
 from .products import (
@@ -44,6 +45,7 @@ LINES = {
     "n": WIDTHS,
 }
 MANY = {"m": around(HEIGHT), "depth": [95, 96, DEPTH, DEPTH + 1, 2 * DEPTH + 1], "n": around(200)}
+PARTS = around(DEPTH_WORTH_PARTS, 2 * BLOCK, 4 * BLOCK, DEPTH)
 ORDERS = ["rows", "columns", "both"]
 FLAGS = ["add", "intercepts", "rectified", "gate"]
 EPILOGUES = [dict(zip(FLAGS, flags, strict=True)) for flags in itertools.product([False, True], repeat=len(FLAGS))]
@@ -101,7 +103,7 @@ def test_one_column(dtype, m, depth, a, b, c_padding, epilogue, whole, seed):
 
 @dtypes
 @given(
-    m=sizes("m"), depth=st.one_of(sizes("depth"), st.sampled_from(around(DEPTH_WORTH_PARTS, 2 * DEPTH, 4 * DEPTH))),
+    m=sizes("m"), depth=st.one_of(sizes("depth"), st.sampled_from(PARTS)),
     n=st.integers(2, lanes(np.float32)), a=strides(), b_padding=st.integers(0, 9), c_padding=st.integers(0, 3),
     epilogue=st.one_of(st.sampled_from(EPILOGUES), st.builds(dict, add=st.booleans())), whole=st.booleans(),
     seed=st.integers(0, 99),
@@ -119,7 +121,8 @@ def test_few_columns(dtype, m, depth, n, a, b_padding, c_padding, epilogue, whol
 @dtypes
 @epilogues
 @pytest.mark.parametrize("shape", [(TILE_ROWS, 0, 5), (0, 3, 5), (3, 3, 0), (1, 1, 1), (2 * ROWS + 3, 2 * DEPTH + 9, 1),
-                                   (HEIGHT + TILE_ROWS + 1, 2 * DEPTH + 1, 203)], ids=str)  # fmt: skip
+                                   (HEIGHT, DEPTH, 203), (HEIGHT + TILE_ROWS + 1, 2 * DEPTH + 1, 203)],
+                         ids=str)  # fmt: skip
 def test_every_epilogue(dtype, shape, epilogue):
     """Only once, behind the last part of the depth."""
     rng = np.random.default_rng(1)
@@ -143,7 +146,7 @@ def test_more_of_c_than_is_near(dtype):
     rng = np.random.default_rng(3)
     n = NEAR_BYTES // (HEIGHT * np.dtype(dtype).itemsize) + lanes(dtype) + 3
     for a, b in itertools.product((ROWS_APART, COLUMNS_APART), (ROWS_APART, COLUMNS_APART, BOTH_APART)):
-        assert_exact(draw(rng, HEIGHT + TILE_ROWS + 1, DEPTH // 2, n, dtype, add=True, intercepts=True, rectified=True,
+        assert_exact(draw(rng, HEIGHT + TILE_ROWS + 1, HEIGHT // 2, n, dtype, add=True, intercepts=True, rectified=True,
                           gate=True, a=a, b=b, c_padding=3))  # fmt: skip
 
 

@@ -217,17 +217,18 @@ def test_fits_in_several_threads_are_as_fits_one_after_the_other(solver, size):
 
 
 THREADS = """
-import hashlib, warnings
+import hashlib, itertools, warnings
 import numpy as np
+from scipy import sparse
 from skreg import MLPClassifier
 
 warnings.simplefilter("ignore")
-X = np.random.default_rng(0).normal(size=(450, 800))  # inputs for several pieces of each member's share of weights
-for solver in ("adam", "sgd", "lbfgs"):
+X = np.random.default_rng(0).normal(size=(450, 1400))  # inputs for several pieces of each member's share of weights
+more = {"lbfgs": {}, "adam": {"dropout": 0.2}, "sgd": {"dropout": 0.2, "clip_norm": 0.5}}
+for solver, form in itertools.product(more, (np.asarray, sparse.csr_array)):
     for dtype in (np.float32, np.float64):
-        more = {"lbfgs": {}, "adam": {"dropout": 0.2}, "sgd": {"dropout": 0.2, "clip_norm": 0.5}}[solver]
-        net = MLPClassifier((150, 60), solver=solver, max_iter=4, random_state=0, **more)
-        net.fit(X.astype(dtype), np.arange(450) % 3)
+        net = MLPClassifier((150, 60), solver=solver, max_iter=3, random_state=0, **more[solver])
+        net.fit(form(X.astype(dtype)), np.arange(450) % 3)
         arrays = [*net.coefs_, *net.intercepts_, net.predict_proba(X), np.array(net.loss_curve_)]
         print(solver, hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
 """
@@ -243,7 +244,7 @@ def test_a_seed_gives_the_same_bits_for_any_number_of_threads():
         assert process.returncode == 0, process.stderr
         outputs.add(process.stdout)
     assert len(outputs) == 1
-    assert len(outputs.pop().split()) == 12
+    assert len(outputs.pop().split()) == 24
 
 
 @quiet

@@ -58,6 +58,8 @@ def check_products(dtype):
     shapes = [(1, 1, 1), (rows + 1, lanes + 1, 1), (rows, 3, lanes), (rows + 3, 2 * lanes - 1, lanes + 1),
               (2 * rows + 1, 2 * lanes, 2 * lanes), (2 * rows + 3, matmul.DEPTH + 5, 3 * lanes - 1),
               (rows + 1, 97, 201), (70, 33, lanes // 2), (70, 35, max(lanes // 4, 2))]  # fmt: skip
+    copied = products.draw(rng, matmul.HEIGHT, matmul.DEPTH, 201, dtype, a=products.COLUMNS_APART)
+    products.assert_exact(copied, guard=0, empty=empty_at_end)
     epilogues = [{}, {"add": True}, {"add": True, "intercepts": True, "rectified": True, "gate": True}]
     layouts = [products.ROWS_APART, products.COLUMNS_APART, products.BOTH_APART]
     for shape, epilogue, a, b in itertools.product(shapes, epilogues, layouts, layouts):

@@ -1,9 +1,9 @@
-"""The second half of a training step: a member's share of the gradient, each piece followed at once.
+"""The second half of a training step: the gradient, each piece followed at once.
 
 A piece is at most HEIGHT rows of a layer's weights. Its gradient goes to a small scratch and from there
 into the update, while both are in the second-level cache; the gradient as a whole is never stored. No
 other member needs the weights any more: all deltas are there, or are made on the way by a single member (rank_one.py).
-A member that is done takes over pieces that others have not begun: one may have lost its core for a while.
+A member that is done takes over pieces that others have not taken: one may have lost its core for a while.
 
 Only where the length of a step depends on the gradient as a whole, for clipping, it is stored first.
 
@@ -264,7 +264,9 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
 def descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
             learning_rate, step, reach, fraction, clip, seed, n_steps, is_rank_one, work, panel, gradient,
             shared_gradient, squares, member, n_members, arrivals, n_met):  # fmt: skip
-    """Move a member's share of all parameters once. Returns (number of meetings so far, reach after the step).
+    """Move all parameters once: a member's share, and what others have left of theirs.
+
+    Returns (number of meetings so far, reach after the step).
 
     `network_layout` is that of the network that the batch has passed through (see thinning.py). With `is_rank_one` its
     hidden layer has no deltas yet.

@@ -17,8 +17,8 @@ has one with few columns, see narrow.py.
 
 What is not next to each other in memory is first copied to where it is:
 
-- B to a panel of at most DEPTH x (VECTORS * lanes) elements, some 33 KiB, that stays in the first-level
-  cache while HEIGHT rows of A pass: where its rows are not contiguous, where a tile is not full, where
+- B to a panel of at most DEPTH x (VECTORS * lanes) elements, about what the first-level cache holds or half of that,
+  that stays there while HEIGHT rows of A pass: where its rows are not contiguous, where a tile is not full, where
   its rows share cache sets (a multiple of 1 KiB apart), or where they lie on too many pages.
 - A transposed to a block of HEIGHT x DEPTH elements, 272 or 544 KiB with AVX-512, twice that else, that stays in the
   second-level cache or near it while the panels of B pass: one step of k would touch another page each time. Where A is
@@ -45,7 +45,7 @@ from .tiles import LOW_TILE_ROWS, TILE_ROWS, UNBROKEN, VECTORS, make_tile
 from .views import part, set_zero
 
 ROW_VECTORS = 4  # of a tile of one row: as many loads as a sum takes cycles
-DEPTH = 272 if VECTOR_BYTES == 64 else 528  # 34 or 33 KiB for a panel of B
+DEPTH = 272 if VECTOR_BYTES == 64 else 528  # 34 KiB for a panel of B, or 33, or 17 with SSE and on ARM
 HEIGHT = (256 + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
 # Bytes between rows of which few fit into the first-level cache at a time, because they share its sets.
 _ALIAS_BYTES = 1024

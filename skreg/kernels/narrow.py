@@ -29,7 +29,7 @@ from .layout import CACHE_LINE
 from .simd import BOOL, INT64, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir
 from .tiles import UNBROKEN, Tile, emit_change, make_function
 
-BLOCK = 272  # vectors of the panel
+BLOCK = 272  # vectors of the panel, where the rows of A are contiguous
 _PARTS = (2, 4)
 _N_SUMS = 8  # accumulators
 

@@ -1,10 +1,9 @@
 """Several threads inside one kernel: who does what, and where they wait for each other.
 
-Python starts the same kernel in each thread, outside the interpreter's lock, with a number `member` of
-`n_members`. They split rows or parameters by `share` and meet at `wait`. Every number is computed by one
-member in one order, so the result has the same bits for any number of members. Nothing of numba's own
-threading is used: it would have to be compiled and started, and its simplest form aborts when two Python
-threads use it.
+Python starts the same kernel in each thread, outside the interpreter's lock, with a number `member` of `n_members`.
+They split rows or parameters by `share`, take over each other's tasks, and meet at `wait`. Every number is computed by
+one member in one order, so the result has the same bits for any number of members. Nothing of numba's own threading is
+used: it would have to be compiled and started, and its simplest form aborts when two Python threads use it.
 """
 
 import sys

@@ -172,19 +172,19 @@ def _emit_tiles(builder, vec, tile, arguments):
         options["below"] = builder.mul(a_row, constant(n_rows))
     sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
 
-    def end(counts):
+    def finish(counts):
         _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, counts, add, builder.or_(has_intercepts, rectified),
                        terms, floor, (has_gate, gate_at), factors)  # fmt: skip
 
     if HAS_QUICK_MASKED_STORES:
-        end(counts)
+        finish(counts)
     else:
         is_full = builder.icmp_signed(">=", columns, constant(vectors * vec.lanes))
         with builder.if_else(is_full) as (whole, part):
             with whole:
-                end([None] * vectors)
+                finish([None] * vectors)
             with part:
-                end(counts)
+                finish(counts)
     following = builder.add(at, constant(n_rows))
     at.add_incoming(start, round_)
     at.add_incoming(following, builder.block)
@@ -264,10 +264,10 @@ class Tile:
 def make_tile(*arguments, **options):
     """Intrinsic C[rows, columns] = or += A[rows, depth] B[depth, columns], as a `Tile` with these arguments does it.
 
-    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, and no vector without
-    columns, except where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after each
-    group of 2 ** a_shift tiles; UNBROKEN for none. The epilogue's arguments are those of `product`; `intercept` and
-    `gate` are places in `others` and in `c`.
+    `columns` <= vectors * lanes: missing ones are masked. B must be readable for the whole width, and all vectors but
+    the last full, except where a tile has but one row. depth > 0. Rows of A are `a_row` apart, and `a_gap` more after
+    each group of 2 ** a_shift tiles; UNBROKEN for none. The epilogue's arguments are those of `product`; `intercept`
+    and `gate` are places in `others` and in `c`.
     """
     shape = Tile(*arguments, **options)
 
