@@ -56,8 +56,10 @@ def test_predicting_and_printing_need_no_numba_until_they_must():
     assert run(code).strip() == "MLPRegressor(alpha=1.0) False"
 
 
-def test_an_import_is_quick():
+def test_an_import_is_quick(monkeypatch):
     """skreg adds next to nothing to what scikit-learn's own networks load."""
+    # From bytecode, as with everybody: the first of the processes writes it.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     code = (
         "import time, sklearn.neural_network, sklearn.model_selection, sklearn.metrics; start = time.perf_counter()\n"
         "import skreg; print(time.perf_counter() - start)"
