@@ -139,6 +139,12 @@ def has_activity(spec):
     return spec.penalties[:, [code.ACTIVITY_L1, code.ACTIVITY_L2]].any(axis=1)
 
 
+def _is_relu_before_single_output(spec, layer):
+    """Whether a layer's activations are relu's and go to a single output, without dropout."""
+    is_last = layer == spec.n_layers - 2 and spec.layer_units[-1] == 1
+    return is_last and spec.activations[layer] == "relu" and spec.penalties[layer + 1, code.DROPOUT] == 0
+
+
 def _keeps_clean(spec, draws):
     """For each layer, whether its input is needed before dropout as well.
 
@@ -174,10 +180,9 @@ def _stages(spec, dtype, descends, sparse, forward_only, draws):
 
         layers[0] += csr_codes(dtype, backward=not forward_only)
     for number in np.flatnonzero(has_activity(spec)):
-        from .kernels.activity import activity_stages
+        from .kernels.activity import activity_codes
 
-        columns = code.ACTIVITY_VALUE, code.ACTIVITY_GRADIENT
-        layers[number] += zip(columns, activity_stages(dtype), strict=True)
+        layers[number] += activity_codes(dtype, _is_relu_before_single_output(spec, number))
     for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
         from .kernels.noise import dropout_code
 

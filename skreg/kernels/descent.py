@@ -59,6 +59,7 @@ from .network import (
 )
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
+from .rank_one import is_of_rank_one
 from .stages import NO_ADDRESS, address_of, array_at, call_stage
 from .team import next_task_of, share, wait, wait_for_tasks
 from .tiles import TILE_ROWS
@@ -165,15 +166,15 @@ def _n_rows_of_piece(n_left, n_members):
 
 @outlined
 def _piece(what, layer, begin, end, n_rows, params, state, layout, network_layout, penalties, optimizer, rates,
-           learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient):  # fmt: skip
+           learning_rate, step, reach, fraction, factor, made_of, work, panel, gradient):  # fmt: skip
     """Rows begin:end of a layer's weights, which pass all rows of X as they are."""
     fan_out = layout[layer, FAN_OUT]
     place = 0 if what == _BOTH else layout[layer, COEF] + begin * fan_out
     if what != _FOLLOW:
         low, high = _staying(network_layout, layer, INPUT_PLACES, begin, end)
-        if is_rank_one:
-            gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work, panel, gradient,
-                                            place)  # fmt: skip
+        if is_of_rank_one(made_of):
+            gradient_of_weights_of_rank_one(layer, begin, end, n_rows, made_of, layout, penalties, work, panel,
+                                            gradient, place)  # fmt: skip
         else:
             gradient_of_weights(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
         if network_layout[layer, SPREAD] != NO_ADDRESS:
@@ -185,7 +186,7 @@ def _piece(what, layer, begin, end, n_rows, params, state, layout, network_layou
 
 @helper
 def _pieces(owner, layer, number, task, what, n_rows, params, state, layout, network_layout, penalties, optimizer,
-            rates, learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient, n_members,
+            rates, learning_rate, step, reach, fraction, factor, made_of, work, panel, gradient, n_members,
             arrivals):  # fmt: skip
     """Of the pieces of a layer that are `owner`'s those that nobody else has taken: the next one is number `task`.
 
@@ -196,7 +197,7 @@ def _pieces(owner, layer, number, task, what, n_rows, params, state, layout, net
         end = begin + _n_rows_of_piece(last - begin, n_members)
         if number == task:
             _piece(what, layer, begin, end, n_rows, params, state, layout, network_layout, penalties, optimizer, rates,
-                   learning_rate, step, reach, fraction, factor, is_rank_one, work, panel, gradient)  # fmt: skip
+                   learning_rate, step, reach, fraction, factor, made_of, work, panel, gradient)  # fmt: skip
             task = next_task_of(owner, arrivals, n_members)
         begin, number = end, number + 1
     return number, task
@@ -204,7 +205,7 @@ def _pieces(owner, layer, number, task, what, n_rows, params, state, layout, net
 
 @outlined
 def _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
-            learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one, work, panel, gradient,
+            learning_rate, step, reach, fraction, factor, seed, n_steps, made_of, work, panel, gradient,
             shared_gradient, member, n_members, arrivals, n_met):  # fmt: skip
     """A member's share of all parameters, layer by layer, and then what others have left of theirs.
 
@@ -229,12 +230,12 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
         else:
             number, task = _pieces(member, layer, number, task, what, n_rows, params, state, layout, network_layout,
                                    penalties, optimizer, rates, learning_rate, step, reach, fraction, factor,
-                                   is_rank_one, work, panel, gradient, n_members, arrivals)  # fmt: skip
+                                   made_of, work, panel, gradient, n_members, arrivals)  # fmt: skip
         first, last = share(fan_out - layout[layer, SKIP], _GRANULE, member, n_members)
         place = 0 if what == _BOTH else intercept + first
         if stores:
             low, high = _staying(network_layout, layer, OUTPUT_PLACES, first, last)
-            if is_rank_one and layer == 0:
+            if is_of_rank_one(made_of) and layer == 0:
                 gradient_of_intercepts_of_rank_one(first, last, layout, work, gradient, place)
             else:
                 gradient_of_intercepts(layer, low, high, n_rows, network_layout, work, panel, gradient, place, SET)
@@ -256,20 +257,20 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
         for layer in range(int(is_sparse), layout.shape[0]):
             number, task = _pieces(owner, layer, number, task, what, n_rows, params, state, layout, network_layout,
                                    penalties, optimizer, rates, learning_rate, step, reach, fraction, factor,
-                                   is_rank_one, work, panel, gradient, n_members, arrivals)  # fmt: skip
+                                   made_of, work, panel, gradient, n_members, arrivals)  # fmt: skip
     return n_met
 
 
 @helper
 def descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer, rates,
-            learning_rate, step, reach, fraction, clip, seed, n_steps, is_rank_one, work, panel, gradient,
+            learning_rate, step, reach, fraction, clip, seed, n_steps, made_of, work, panel, gradient,
             shared_gradient, squares, member, n_members, arrivals, n_met):  # fmt: skip
     """Move all parameters once: a member's share, and what others have left of theirs.
 
     Returns (number of meetings so far, reach after the step).
 
-    `network_layout` is that of the network that the batch has passed through (see thinning.py). With `is_rank_one` its
-    hidden layer has no deltas yet.
+    `network_layout` is that of the network that the batch has passed through (see thinning.py). With `made_of`, a
+    `rank_one`, its hidden layer has no deltas yet.
     `step`, `reach` and `fraction` are the optimizer's (see optimizers.py). `gradient` is the member's
     scratch, `shared_gradient` that of all members for the first layer of CSR X. With `clip`, the address
     of the stage in clipping.py, both are the same array, as long as the parameters.
@@ -278,7 +279,7 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
     if clip != NO_ADDRESS:
         what = _FOLLOW
         n_met = _layers(_STORE, data, indices, indptr, rows, params, state, layout, network_layout, penalties,
-                        optimizer, rates, learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one,
+                        optimizer, rates, learning_rate, step, reach, fraction, factor, seed, n_steps, made_of,
                         work, panel, gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
@@ -290,6 +291,6 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
     fraction *= factor
     reach = next_reach(optimizer, rates, learning_rate, reach, fraction)
     n_met = _layers(what, data, indices, indptr, rows, params, state, layout, network_layout, penalties, optimizer,
-                    rates, learning_rate, step, reach, fraction, factor, seed, n_steps, is_rank_one, work, panel,
+                    rates, learning_rate, step, reach, fraction, factor, seed, n_steps, made_of, work, panel,
                     gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
     return _project(params, layout, penalties, panel, member, n_members, arrivals, n_met), reach

@@ -29,10 +29,11 @@ from .descent import descend
 from .dots import ROWS
 from .evaluation import mean_terms, pass_all, total
 from .layout import BETA_1, BETA_2, THIN
-from .network import add_gradients, are_deltas_of_rank_one, deltas, forward, loss_of_rows
+from .network import add_gradients, deltas, forward, has_activity_penalty, loss_of_rows, rank_one_of_batch
 from .optimizers import step_length
 from .penalties import all_penalties
 from .random import shuffle
+from .rank_one import is_of_rank_one
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait, wait_for_tasks
@@ -76,7 +77,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     panel = nth_part(panels, member, n_members)
     gradient = nth_part(gradients, member, n_members) if clip == NO_ADDRESS else gradients
     row_loss, row_activity = nth_part(row_terms, 0, 2), nth_part(row_terms, 1, 2)
-    scale = 1.0 / batch_size
+    scale, penalises_activity = 1.0 / batch_size, has_activity_penalty(layout)
     row_weights = mixed_weights if len(mixed_weights) > 0 else weights
     n_met, n_done, n_steps = 0, 0, 0
     for _ in range(n_epochs):
@@ -100,23 +101,24 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                             n_met)  # fmt: skip
             loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work,
                          row_loss)  # fmt: skip
-            is_rank_one = are_deltas_of_rank_one(len(rows), indptr, network_layout, work, n_members)
-            if not is_rank_one:
+            made_of = rank_one_of_batch(row_weights, rows, indptr, scale, network, network_layout, penalties, work,
+                                        row_activity, n_members)  # fmt: skip
+            if not is_of_rank_one(made_of):
                 n_met = deltas(row_weights, rows, begin, end, scale, network, network_layout, penalties, seed, step,
                                work, panel, row_activity, member, n_members, arrivals, n_met)  # fmt: skip
             n_met = wait_for_tasks(arrivals, n_met, n_members, member)
             if member == 0:
                 total_loss += total(row_loss, len(rows))
-                if not is_rank_one:
-                    total_activity += total(row_activity, len(rows))
             power_1, power_2 = power_1 * rates[BETA_1], power_2 * rates[BETA_2]
             fraction = len(rows) * scale
             learning_rate = learning_rates[n_steps]
             n_met, reach = descend(data, indices, indptr, rows, params, state, layout, network_layout, penalties,
                                    optimizer, rates, learning_rate,
                                    step_length(optimizer, learning_rate, power_1, power_2), reach, fraction, clip,
-                                   seed, step, is_rank_one, work, panel, gradient, shared_gradient, squares, member,
+                                   seed, step, made_of, work, panel, gradient, shared_gradient, squares, member,
                                    n_members, arrivals, n_met)  # fmt: skip
+            if member == 0 and penalises_activity:
+                total_activity += total(row_activity, len(rows))
             n_met = wait(arrivals, n_met, n_members)
             if average_stage != NO_ADDRESS:
                 call_stage(average_stage, (address_of(average, 0), address_of(params, 0), len(params), member,

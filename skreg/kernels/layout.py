@@ -35,7 +35,8 @@ THIN, SPREAD = 28, 29  # addresses of stages, the first of all layers, or 0
 INPUT_PLACES, INPUT_FACTORS, OUTPUT_PLACES, OUTPUT_FACTORS = 30, 31, 32, 33  # addresses of what they share
 WHOLE_PARAMS, WHOLE_LAYOUT, RATES, THINNED_PARAMS = 34, 35, 36, 37  # and of the two networks, in the first layer's row
 SPARSE_SUMS, SPARSE_GRADIENT = 38, 39  # of the first layer: addresses of its stages for CSR X, or 0
-N_LAYOUT = 40
+ACTIVITY_OUTER, ACTIVITY_PANEL = 40, 41  # of penalised relu before a single output, instead of the gradient's, else 0
+N_LAYOUT = 42
 
 NOWHERE = -1
 

@@ -38,9 +38,9 @@ from .dots import ROWS, dots
 from .narrow import narrow_product, narrow_product_of_transposed
 from .outer import outer_product
 from .packing import pack_panel
-from .rank_one import make_panel
+from .rank_one import NOT_OF_RANK_ONE, is_of_rank_one, make_panel
 from .simd import HAS_MASKS, VECTOR_BYTES, lanes_of
-from .stages import NO_ADDRESS, address_of
+from .stages import address_of
 from .tiles import LOW_TILE_ROWS, TILE_ROWS, UNBROKEN, VECTORS, make_tile
 from .views import part, set_zero
 
@@ -222,8 +222,8 @@ def _lines_of_panel(b_row, b_col, depth, width, lanes):
 
 @outlined
 def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
-             rectified, gate, factor, deltas, deltas_step, weights, sums):  # fmt: skip
-    """What `product` says or, unless `deltas` is NO_ADDRESS, `product_of_rank_one`."""
+             rectified, gate, factor, made_of):  # fmt: skip
+    """What `product` says or, unless `made_of` is NOT_OF_RANK_ONE, `product_of_rank_one`."""
     if depth == 0:
         _product_without_depth(a, b, c, c_start, c_row, m, n, add, intercept, rectified, gate, factor)
         return
@@ -264,10 +264,8 @@ def _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_r
                 columns = min(VECTORS * lanes, n - j)
                 width = VECTORS * lanes if columns > lanes else lanes
                 right, r_start, r_row = b, b_start + k0 * b_row + j * b_col, b_row
-                if deltas != NO_ADDRESS:
-                    make_panel(b, r_start, b_row, deltas + k0 * deltas_step * itemsize, deltas_step,
-                               weights + j * itemsize, factor, sums + j * itemsize, b_row, panel, k_count, columns,
-                               k0 > 0)  # fmt: skip
+                if is_of_rank_one(made_of):
+                    make_panel(b, r_start, b_row, made_of, k0, j, factor, panel, k_count, columns)
                     right, r_start, r_row = panel, 0, VECTORS * lanes
                 elif b_col != 1 or columns != width or (scattered and height > 2 * TILE_ROWS):
                     pack_panel(b, r_start, b_row, b_col, k_count, columns, panel, 0, width)
@@ -299,16 +297,12 @@ def product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_ro
       rest to zero, unless `gate` is NONE.
     """
     _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
-             rectified, gate, factor, NO_ADDRESS, 0, NO_ADDRESS, NO_ADDRESS)  # fmt: skip
+             rectified, gate, factor, NOT_OF_RANK_ONE)  # fmt: skip
 
 
 @helper
 def product_of_rank_one(a, a_start, a_row, a_col, units, units_start, units_row, c, c_start, c_row, m, depth, n, panel,
-                        add, factor, deltas, deltas_step, weights, sums):  # fmt: skip
-    """`product` for the B that rank_one.py makes of contiguous rows of activations, and its sums; m, depth, n > 1.
-
-    `deltas`, `weights` and `sums` are addresses, see `make_panel`; the two rows of sums are as far apart as those of
-    `units`.
-    """
+                        add, factor, made_of):  # fmt: skip
+    """`product` for the B that rank_one.py makes of contiguous rows of activations, and its sums; m, depth, n > 1."""
     _product(a, a_start, a_row, a_col, units, units_start, units_row, NEXT, c, c_start, c_row, m, depth, n, panel, add,
-             NONE, UNBOUNDED, NONE, factor, deltas, deltas_step, weights, sums)  # fmt: skip
+             NONE, UNBOUNDED, NONE, factor, made_of)  # fmt: skip

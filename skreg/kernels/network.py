@@ -17,6 +17,8 @@ from .layout import (
     ACTIVITY_GRADIENT,
     ACTIVITY_L1,
     ACTIVITY_L2,
+    ACTIVITY_OUTER,
+    ACTIVITY_PANEL,
     ACTIVITY_VALUE,
     AUGMENT,
     BATCHWISE,
@@ -50,6 +52,7 @@ from .matmul import ADD, NEXT, NONE, SET, UNBOUNDED, column_sums, product, produ
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
+from .rank_one import rank_one
 from .simd import HAS_MASKS, lanes_of
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
@@ -223,6 +226,15 @@ def sum_of_inputs(inputs, start, stride, n_rows, n_features):
     return total
 
 
+@helper
+def has_activity_penalty(layout):
+    """Whether the outputs of any layer are penalised."""
+    for layer in range(layout.shape[0]):
+        if layout[layer, ACTIVITY_VALUE] != NO_ADDRESS:
+            return True
+    return False
+
+
 @outlined
 def activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activity):
     """Sum of weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2) over hidden layers and rows; that of ROWS at once."""
@@ -267,9 +279,16 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
     # change signs: then the outputs tell what relu has set to zero.
     gated_by = layout[layer, INPUT] if is_plain else layout[layer - 1, OUTPUT]
     gate = gated_by + begin * before_stride if is_relu else NONE
-    key, output, stage = dropout_key(seed, step, layer), layout[layer - 1, OUTPUT], layout[layer - 1, ACTIVITY_GRADIENT]
-    is_outer = stage != NO_ADDRESS and fan_out == 1 and is_relu and rate == 0
-    if not is_outer:
+    key, output = dropout_key(seed, step, layer), layout[layer - 1, OUTPUT]
+    stage, outer = layout[layer - 1, ACTIVITY_GRADIENT], layout[layer - 1, ACTIVITY_OUTER]
+    if outer != NO_ADDRESS:
+        call_stage(outer, (address_of(work, before + begin * before_stride),
+                           address_of(work, output + begin * before_stride), before_stride * work.itemsize,
+                           end - begin, fan_in, address_or_none(weights), address_of(rows, begin),
+                           address_of(row_activity, begin), address_of(work, delta + begin * stride),
+                           stride * work.itemsize, address_of(params, layout[layer, COEF]),
+                           penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2], scale))  # fmt: skip
+    else:
         product(work, delta + begin * stride, stride, NEXT, params, layout[layer, COEF], NEXT, fan_out, work,
                 before + begin * before_stride, before_stride, end - begin, fan_out, fan_in, panel, SET, NONE,
                 UNBOUNDED, gate, work.dtype.type(1.0 / (1.0 - rate) if is_plain else 1.0))  # fmt: skip
@@ -281,9 +300,8 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
         call_stage(stage, (address_of(work, before + begin * before_stride),
                            address_of(work, output + begin * before_stride), before_stride * work.itemsize,
                            end - begin, fan_in, address_or_none(weights), address_of(rows, begin),
-                           address_of(row_activity, begin), address_of(work, delta + begin * stride),
-                           stride * work.itemsize, address_of(params, layout[layer, COEF]) if is_outer else NO_ADDRESS,
-                           penalties[layer - 1, ACTIVITY_L1], penalties[layer - 1, ACTIVITY_L2], scale))  # fmt: skip
+                           address_of(row_activity, begin), penalties[layer - 1, ACTIVITY_L1],
+                           penalties[layer - 1, ACTIVITY_L2], scale))  # fmt: skip
     if slope != NOWHERE:
         for i in range(begin, end):
             row = part(work, before + i * before_stride, fan_in)
@@ -293,12 +311,18 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
 
 
 @helper
-def are_deltas_of_rank_one(n_rows, indptr, layout, work, n_members):
-    """Whether rank_one.py does what `deltas` would for a whole batch: not where members need each other's deltas."""
-    return (HAS_MASKS and n_members == 1 and n_rows > 1 and len(indptr) == 0 and layout.shape[0] == 2
-            and layout[1, FAN_OUT] == 1 and 2 * layout[0, FAN_OUT] > lanes_of(work) and is_rectified(0, layout)
-            and layout[1, NORMALIZE] == NO_ADDRESS and layout[0, ACTIVITY_GRADIENT] == NO_ADDRESS
-            and layout[1, NOISE] <= BATCHWISE and layout[0, SPREAD] == NO_ADDRESS)  # fmt: skip
+def rank_one_of_batch(weights, rows, indptr, scale, params, layout, penalties, work, row_activity, n_members):
+    """What rank_one.py makes all of that `deltas` would for a whole batch: nothing where members need each other's."""
+    is_possible = (HAS_MASKS and n_members == 1 and len(rows) > 1 and len(indptr) == 0 and layout.shape[0] == 2
+                   and layout[1, FAN_OUT] == 1 and 2 * layout[0, FAN_OUT] > lanes_of(work) and is_rectified(0, layout)
+                   and layout[1, NORMALIZE] == NO_ADDRESS and layout[0, ACTIVITY_GRADIENT] == NO_ADDRESS
+                   and layout[1, NOISE] <= BATCHWISE and layout[0, SPREAD] == NO_ADDRESS)  # fmt: skip
+    if is_possible and layout[0, ACTIVITY_PANEL] != NO_ADDRESS:
+        set_zero(part(row_activity, 0, len(rows)))
+    return rank_one(address_of(work, layout[1, DELTA]) if is_possible else NO_ADDRESS, layout[1, OUTPUT_STRIDE],
+                    address_of(params, layout[1, COEF]), address_of(work, layout[0, DELTA]), layout[0, ACTIVITY_PANEL],
+                    address_of(row_activity, 0), address_or_none(weights), address_of(rows, 0),
+                    penalties[0, ACTIVITY_L1], penalties[0, ACTIVITY_L2], scale)  # fmt: skip
 
 
 @helper
@@ -329,7 +353,7 @@ def gradient_of_intercepts(layer, first, last, n_rows, layout, work, panel, grad
 
 
 @helper
-def gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, penalties, work, panel, gradient,
+def gradient_of_weights_of_rank_one(layer, begin, end, n_rows, made_of, layout, penalties, work, panel, gradient,
                                     start):  # fmt: skip
     """What `gradient_of_weights` would set, where there are no deltas of the first layer; that one must come first.
 
@@ -341,9 +365,7 @@ def gradient_of_weights_of_rank_one(layer, begin, end, n_rows, params, layout, p
     fan_out = layout[0, FAN_OUT]
     product_of_rank_one(work, layout[0, INPUT] + begin, NEXT, layout[0, INPUT_STRIDE], work, layout[1, INPUT],
                         layout[1, INPUT_STRIDE], gradient, start, fan_out, end - begin, n_rows, fan_out, panel, SET,
-                        work.dtype.type(1.0 / (1.0 - penalties[1, DROPOUT])), address_of(work, layout[1, DELTA]),
-                        layout[1, OUTPUT_STRIDE], address_of(params, layout[1, COEF]),
-                        address_of(work, layout[0, DELTA]))  # fmt: skip
+                        work.dtype.type(1.0 / (1.0 - penalties[1, DROPOUT])), made_of)  # fmt: skip
 
 
 @helper
