@@ -289,7 +289,8 @@ def nowhere_to_write(root):
     blocked.write_text("a file")
     home = root / "home"
     home.write_text("a file")
-    return dict.fromkeys(["HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA"], str(home / "nobody"))
+    homes = ["HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA"]
+    return {**dict.fromkeys(homes, str(home / "nobody")), "NUMBA_CACHE_DIR": ""}
 
 
 def test_a_read_only_install_without_a_home_does_not_stop_a_fit(warm, tmp_path):
