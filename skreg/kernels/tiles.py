@@ -118,12 +118,51 @@ def _lines_of(builder, number, line, step, n_asking, between, near):
     return first, builder.select(asks, step, ir.Constant(step.type, 0))
 
 
-def _emit_tiles(builder, vec, tile, arguments):
-    """Body of a tile function; see `Tile` for the arguments.
+def _emit_rounds(builder, rows, n_rows, prepare, emit_tile):
+    """Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has ended.
 
-    Tiles of `n_rows` rows follow each other in a loop, so that the processor begins one before the last has
-    ended. The rest of the rows makes a second round of the same code: its missing rows repeat the last one.
+    The rest of the rows makes a second round of the same code: its missing rows repeat the last one. `prepare(row)`,
+    with the numbers of a tile's rows, emits what all tiles of a round share; `emit_tile(at, shared)` that of row `at`.
     """
+
+    def constant(value):
+        return ir.Constant(rows.type, value)
+
+    rest = builder.srem(rows, constant(n_rows))
+    has_whole = builder.icmp_signed(">=", rows, constant(n_rows))
+    first_height = builder.select(has_whole, constant(n_rows), rest)
+    first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
+
+    entry = builder.block
+    round_, one_tile, done, over = (builder.append_basic_block(name) for name in ("round", "tile", "done", "over"))
+    builder.branch(round_)
+    builder.position_at_end(round_)
+    height, start, stop = (builder.phi(rows.type) for _ in range(3))  # of its tiles, and its rows
+    last = builder.sub(height, constant(1))
+    row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
+    shared = prepare(row)
+    builder.branch(one_tile)
+
+    builder.position_at_end(one_tile)
+    at = builder.phi(rows.type)  # row of the tile's first
+    emit_tile(at, shared)
+    following = builder.add(at, constant(n_rows))
+    at.add_incoming(start, round_)
+    at.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, stop), one_tile, done)
+
+    builder.position_at_end(done)
+    for phi, in_first, in_second in (
+        (height, first_height, rest), (start, constant(0), following), (stop, first_stop, rows)
+    ):  # fmt: skip
+        phi.add_incoming(in_first, entry)
+        phi.add_incoming(in_second, done)
+    builder.cbranch(builder.icmp_signed("<", following, rows), round_, over)
+    builder.position_at_end(over)
+
+
+def _emit_tiles(builder, vec, tile, arguments):
+    """Body of a tile function; see `Tile` for the arguments."""
     a, a_row, a_col, a_shift, a_gap, b, b_row, c, c_row, depth, rows, columns, add = arguments[:13]
     intercepts, has_intercepts, rectified, gate, has_gate, factor, *ahead = arguments[13:]
 
@@ -144,60 +183,39 @@ def _emit_tiles(builder, vec, tile, arguments):
     floor = vec.broadcast(builder.select(rectified, vec.scalar(0), vec.scalar(float("-inf"))))
     factors = vec.broadcast(factor)
     gate = builder.select(has_gate, gate, c)
-    rest = builder.srem(rows, constant(n_rows))
-    has_whole = builder.icmp_signed(">=", rows, constant(n_rows))
-    first_height = builder.select(has_whole, constant(n_rows), rest)
-    first_stop = builder.select(has_whole, builder.sub(rows, rest), rows)
 
-    entry = builder.block
-    round_, one_tile, done, over = (builder.append_basic_block(name) for name in ("round", "tile", "done", "over"))
-    builder.branch(round_)
-    builder.position_at_end(round_)
-    height, start, stop = (builder.phi(depth.type) for _ in range(3))  # of its tiles, and its rows
-    last = builder.sub(height, constant(1))
-    row = [builder.select(builder.icmp_signed("<", constant(r), last), constant(r), last) for r in range(n_rows)]
-    a_rows, c_rows = ([builder.mul(step, at) for at in row] for step in (a_row, c_row))
-    builder.branch(one_tile)
+    def prepare(row):
+        return [[builder.mul(step, at) for at in row] for step in (a_row, c_row)]
 
-    builder.position_at_end(one_tile)
-    at = builder.phi(depth.type)  # row of the tile's first
-    a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
-                           for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))
-    number = builder.udiv(at, constant(n_rows))
-    a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(number, a_shift), a_gap)]))
-    options = {}
-    if tile.asks_ahead:
-        options["ahead"] = _lines_of(builder, number, *ahead, b)
-    if tile.asks_below:
-        options["below"] = builder.mul(a_row, constant(n_rows))
-    sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
+    def emit_tile(at, places):
+        a_rows, c_rows = places
+        a_at, c_at, gate_at = (builder.gep(matrix, [builder.mul(step, at)])
+                               for matrix, step in ((a, a_row), (c, c_row), (gate, c_row)))  # fmt: skip
+        number = builder.udiv(at, constant(n_rows))
+        a_at = opaque(builder, builder.gep(a_at, [builder.mul(builder.ashr(number, a_shift), a_gap)]))
+        options = {}
+        if tile.asks_ahead:
+            options["ahead"] = _lines_of(builder, number, *ahead, b)
+        if tile.asks_below:
+            options["below"] = builder.mul(a_row, constant(n_rows))
+        sums = tile.emit(builder, vec, a_at, a_rows, a_col, b, b_row, depth, masks, **options)
 
-    def finish(counts):
-        _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, counts, add, builder.or_(has_intercepts, rectified),
-                       terms, floor, (has_gate, gate_at), factors)  # fmt: skip
+        def finish(counts):
+            bounds = builder.or_(has_intercepts, rectified)
+            _emit_epilogue(builder, vec, sums, c_at, c_rows, shifts, counts, add, bounds, terms, floor,
+                           (has_gate, gate_at), factors)  # fmt: skip
 
-    if HAS_QUICK_MASKED_STORES:
-        finish(counts)
-    else:
+        if HAS_QUICK_MASKED_STORES:
+            finish(counts)
+            return
         is_full = builder.icmp_signed(">=", columns, constant(vectors * vec.lanes))
         with builder.if_else(is_full) as (whole, part):
             with whole:
                 finish([None] * vectors)
             with part:
                 finish(counts)
-    following = builder.add(at, constant(n_rows))
-    at.add_incoming(start, round_)
-    at.add_incoming(following, builder.block)
-    builder.cbranch(builder.icmp_signed("<", following, stop), one_tile, done)
 
-    builder.position_at_end(done)
-    for phi, in_first, in_second in (
-        (height, first_height, rest), (start, constant(0), following), (stop, first_stop, rows)
-    ):  # fmt: skip
-        phi.add_incoming(in_first, entry)
-        phi.add_incoming(in_second, done)
-    builder.cbranch(builder.icmp_signed("<", following, rows), round_, over)
-    builder.position_at_end(over)
+    _emit_rounds(builder, rows, n_rows, prepare, emit_tile)
     builder.ret_void()
 
 
