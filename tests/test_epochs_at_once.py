@@ -23,9 +23,10 @@ def fit_both(monkeypatch, make, X, y):
     """The same fit with many epochs at once and with one, and the numbers of epochs in each call of the kernel."""
     fitted, calls, run = [], [], stochastic._Epochs.run
 
-    def count(self, learning_rate, n_epochs=1):
-        calls[-1].append(n_epochs)
-        return run(self, learning_rate, n_epochs)
+    def count(self, *arguments):
+        terms = run(self, *arguments)
+        calls[-1].append(len(terms))
+        return terms
 
     monkeypatch.setattr(stochastic._Epochs, "run", count)
     for seconds in (EAGER, ONE_BY_ONE):
@@ -51,7 +52,10 @@ def assert_same(a, b):
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("n_iter_no_change", [1, 3, 10])
 @pytest.mark.parametrize("tol", [0.0, 1e-3, 0.1])
-def test_the_same_bits_and_the_same_epoch_to_stop_at(solver, n_iter_no_change, tol, monkeypatch):
+@pytest.mark.parametrize("most", [2, 1000])
+def test_the_same_bits_and_the_same_epoch_to_stop_at(solver, n_iter_no_change, tol, most, monkeypatch):
+    monkeypatch.setattr(stochastic, "_MOST_AT_ONCE", most)
+
     def make():
         return MLPRegressor((6,), solver=solver, batch_size=16, max_iter=90, tol=tol, n_iter_no_change=n_iter_no_change,
                             learning_rate_init=0.01, random_state=0)  # fmt: skip
@@ -59,7 +63,8 @@ def test_the_same_bits_and_the_same_epoch_to_stop_at(solver, n_iter_no_change, t
     (many, one), (at_once, one_by_one) = fit_both(monkeypatch, make, *data())
     assert_same(many, one)
     assert set(one_by_one) == {1} and sum(at_once) == one.n_iter_ == sum(one_by_one)
-    assert n_iter_no_change < 10 or max(at_once) > 5
+    # The first epoch alone, and as many others as may be, up to that which is a reason to stop.
+    assert len(at_once) == 1 + -(-(one.n_iter_ - 1) // most)
 
 
 @pytest.mark.parametrize("keywords", [{"verbose": True}, {"solver": "sgd", "learning_rate": "adaptive"},
@@ -154,7 +159,7 @@ def test_results_of_epochs_at_once_take_little_memory(monkeypatch):
     (X, y), (X_val, y_val) = data(), data(23)
     calls, run = [], stochastic._Epochs.run
     monkeypatch.setattr(stochastic._Epochs, "run",
-                        lambda self, rate, n=1: (calls.append(n), run(self, rate, n))[1])  # fmt: skip
+                        lambda self, rate, n, patience: (calls.append(n), run(self, rate, n, patience))[1])  # fmt: skip
     monkeypatch.setattr(stochastic, "_SECONDS_AT_ONCE", EAGER)
     MLPRegressor((6,), max_iter=30, n_iter_no_change=99, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
     assert max(calls) == 5 and sum(calls) == 30

@@ -117,9 +117,9 @@ def test_nothing_moves_at_the_solution_of_the_lasso_whatever_the_rates(optimizer
 def test_a_fit_follows_the_formula(solver, shape, monkeypatch):
     taken, run = [], stochastic._Epochs.run
 
-    def spy(self, learning_rate, n_epochs=1):
+    def spy(self, learning_rate, *arguments):
         taken.extend(learning_rate)
-        return run(self, learning_rate, n_epochs)
+        return run(self, learning_rate, *arguments)
 
     monkeypatch.setattr(stochastic._Epochs, "run", spy)
     X, y = data()

@@ -24,7 +24,7 @@ member, n_members, arrivals : the team, see team.py; member 0 returns the sums
 
 import math
 
-from ._jit import entry, helper
+from ._jit import entry, exact_helper, helper
 from .descent import descend
 from .dots import ROWS
 from .evaluation import mean_terms, pass_all, total
@@ -48,6 +48,12 @@ def _draw_order(order, subset, seed, epoch):
             order[i] = subset[order[i]]
 
 
+@exact_helper
+def _objective(terms):
+    """To the last bit what Python makes of the terms, for both to stop at the same epoch."""
+    return terms[0] + terms[1] + terms[2] + terms[3]
+
+
 @helper
 def _copy(source, target):
     for i in range(len(source)):
@@ -58,15 +64,18 @@ def _copy(source, target):
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, mixed_weights, subset, order, shuffled,
                  params, network, state, layout, network_layout, penalties, loss, loss_parameters, optimizer, rates,
                  learning_rates, clip, average_stage, average, average_rates, n_averaged, batch_size, seed, epoch, step,
-                 reach, n_epochs, evaluate_stage, evaluations, tasks, terms, kept, work, row_terms, panels, gradients,
-                 shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
+                 reach, n_epochs, patience, evaluate_stage, evaluations, tasks, terms, kept, work, row_terms, panels,
+                 gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
     those met on the way, or those of the first of `evaluations` at its end; the penalties on weights and on
-    intercepts are those at its end, not finite where a parameter is not. An epoch whose terms are not finite is the
-    last. What is said of an epoch's end is that of the average, once there is one. Unless `kept` is empty, it gets the
-    parameters at the end of each epoch.
+    intercepts are those at its end, not finite where a parameter is not. What is said of an epoch's end is that of the
+    average, once there is one. Unless `kept` is empty, it gets the parameters at the end of each epoch.
+
+    An epoch whose terms are not finite is the last. So is one that exhausts the `patience`: four numbers, the best
+    objective before, by how much more than that it must improve, and of epochs where it did not how many there have
+    been, and how many there may be.
 
     `epoch` and `step` are the numbers of epochs and updates before; `learning_rates` and `average_rates`, see
     averaging.py, have one entry for each update to come, and `n_averaged` one for each epoch: how many updates the
@@ -80,12 +89,17 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     scale, penalises_activity = 1.0 / batch_size, has_activity_penalty(layout)
     row_weights = mixed_weights if len(mixed_weights) > 0 else weights
     n_met, n_done, n_steps = 0, 0, 0
+    best, tol, n_without, most_without = patience[0], patience[1], patience[2], patience[3]
     for _ in range(n_epochs):
         if member == 0 and shuffled:
             _draw_order(order, subset, seed, epoch + n_done)
         n_met = wait(arrivals, n_met, n_members)
-        if n_done > 0 and not math.isfinite(total(part(terms, 4 * n_done - 4, 4), 4)):
-            break
+        if n_done > 0:
+            objective = _objective(part(terms, 4 * n_done - 4, 4))
+            n_without = n_without + 1 if objective > best - tol else 0
+            best = min(best, objective)
+            if not math.isfinite(objective) or n_without > most_without:
+                break
         total_loss, total_activity = 0.0, 0.0
         power_1, power_2 = rates[BETA_1] ** step, rates[BETA_2] ** step
         for start in range(0, n_samples, batch_size):

@@ -54,6 +54,10 @@ class History:
         vars(self).update(rest)
 
 
+# A `Monitor.patience` that nothing exhausts.
+ENDLESS = np.inf, 0.0, 0.0, np.inf
+
+
 class Monitor:
     """Records each epoch in a `History`, keeps the best weights, and counts epochs without progress."""
 
@@ -113,6 +117,14 @@ class Monitor:
         if self.validation is not None:
             self.history.validation_loss_curve.append(np.nan)
             self.history.validation_scores.append(float("nan"))
+
+    @property
+    def patience(self):
+        """(best loss, tol, epochs without progress, how many there may be), as far as the training loss is a reason."""
+        history = self.history
+        if self.early_stopping:
+            return ENDLESS
+        return history.best_loss, self.tol, history.no_improvement_count, self.n_iter_no_change
 
     @property
     def has_stalled(self):

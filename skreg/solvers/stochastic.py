@@ -20,6 +20,7 @@ from ..exceptions import DivergenceError
 from ..kernels import layout as code
 from .averaging import WeightAverage
 from .measurement import Measurement
+from .monitor import ENDLESS
 from .schedules import LearningRate
 
 
@@ -207,8 +208,10 @@ class _Epochs:
         self.rates[code.BETA_1], self.rates[code.BETA_2] = options.beta_1, options.beta_2
         self.rates[code.CLIP_NORM] = options.clip_norm or 0.0
 
-    def run(self, learning_rate, n_epochs=1):
+    def run(self, learning_rate, n_epochs=1, patience=ENDLESS):
         """Train some epochs, up to one that diverges, with one learning rate or with one for each step.
+
+        Or up to that whose loss is not good enough for `patience`, see `Monitor.patience`.
 
         Returns the objective's four terms in the order of the formula, one row an epoch.
         """
@@ -226,8 +229,8 @@ class _Epochs:
             network.params, state.moments, workspace.layout, network.layout, network.penalties,
             loss_stage(spec.loss, self.params.dtype), spec.loss_numbers, options.optimizer, self.rates, learning_rates,
             self.clip, self.average_stage, self.average, average_rates, n_averaged, options.batch_size, self.seed,
-            state.n_epochs, state.n_steps, state.reach, n_epochs, *tables, terms.reshape(-1), kept, workspace.work,
-            workspace.row_terms, workspace.panels, *self.scratch,
+            state.n_epochs, state.n_steps, state.reach, n_epochs, np.array(patience, float), *tables, terms.reshape(-1),
+            kept, workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
         state.n_epochs += n_done
         state.n_averaged = int(n_averaged[n_done - 1])
@@ -305,12 +308,12 @@ class _Run:
         )
 
     def _n_at_once(self):
-        """Epochs to run before Python looks at them: none but the last of them can be a reason to stop."""
-        monitor, is_known_ahead = self.monitor, self.schedule.is_known_ahead
+        """Most epochs to run before Python looks at them: none but the last of them can be a reason to stop."""
+        monitor, is_known_ahead, until_stalled = self.monitor, self.schedule.is_known_ahead, np.inf
         if self.measurement.is_apart or monitor.verbose or self.options.incremental or not is_known_ahead:
             return 1
-        until_stalled = monitor.n_iter_no_change - monitor.history.no_improvement_count + 1
-        until_stalled = np.inf if self._needs_all else until_stalled
+        if monitor.early_stopping:
+            until_stalled = monitor.n_iter_no_change - monitor.history.no_improvement_count + 1
         in_time = _SECONDS_AT_ONCE / self.seconds_an_epoch
         most = min(_MOST_AT_ONCE, self.measurement.most_at_once(self.params))
         return int(max(1, min(self.options.max_iter - self.n_iter, until_stalled, in_time, most)))
@@ -329,13 +332,13 @@ class _Run:
         """Train some epochs and record them. Returns whether to stop."""
         self.good.keep()
         n_epochs, start = self._n_at_once(), perf_counter()
-        rates = self._learning_rates(epochs, n_epochs)
-        objectives = self._objectives(epochs.run(rates, n_epochs))
+        rates, patience = self._learning_rates(epochs, n_epochs), ENDLESS if self._needs_all else self.monitor.patience
+        objectives = self._objectives(epochs.run(rates, n_epochs, patience))
         finite = [objective for objective in objectives if math.isfinite(objective[0])]
         if len(finite) < len(objectives):
             self.good.restore()
             if finite:  # the same again, bit for bit
-                epochs.run(rates[: len(finite) * epochs.n_steps], len(finite))
+                epochs.run(rates[: len(finite) * epochs.n_steps], len(finite), patience)
         for epoch, (loss, penalty) in enumerate(finite):
             shown, validated = self._at_end_of(epoch)
             self.monitor.record(shown, self.n_iter + 1, loss, penalty, validated)
