@@ -52,7 +52,7 @@ from .matmul import ADD, NEXT, NONE, SET, UNBOUNDED, column_sums, product, produ
 from .normalization import denormalize, normalize
 from .packing import copy_row
 from .random import augment_key, dropout_key, input_noise_key
-from .rank_one import rank_one
+from .rank_one import NOT_OF_RANK_ONE, rank_one
 from .simd import HAS_MASKS, lanes_of
 from .skip import activate_beside_skip, add_skip, delta_of_skip
 from .stages import NO_ADDRESS, address_of, address_or_none, array_at, call_stage
@@ -317,12 +317,14 @@ def rank_one_of_batch(weights, rows, indptr, scale, params, layout, penalties, w
                    and layout[1, FAN_OUT] == 1 and 2 * layout[0, FAN_OUT] > lanes_of(work) and is_rectified(0, layout)
                    and layout[1, NORMALIZE] == NO_ADDRESS and layout[0, ACTIVITY_GRADIENT] == NO_ADDRESS
                    and layout[1, NOISE] <= BATCHWISE and layout[0, SPREAD] == NO_ADDRESS)  # fmt: skip
-    if is_possible and layout[0, ACTIVITY_PANEL] != NO_ADDRESS:
+    if not is_possible:  # without hidden layers there is nothing to describe
+        return NOT_OF_RANK_ONE
+    if layout[0, ACTIVITY_PANEL] != NO_ADDRESS:
         set_zero(part(row_activity, 0, len(rows)))
-    return rank_one(address_of(work, layout[1, DELTA]) if is_possible else NO_ADDRESS, layout[1, OUTPUT_STRIDE],
-                    address_of(params, layout[1, COEF]), address_of(work, layout[0, DELTA]), layout[0, ACTIVITY_PANEL],
-                    address_of(row_activity, 0), address_or_none(weights), address_of(rows, 0),
-                    penalties[0, ACTIVITY_L1], penalties[0, ACTIVITY_L2], scale)  # fmt: skip
+    return rank_one(address_of(work, layout[1, DELTA]), layout[1, OUTPUT_STRIDE], address_of(params, layout[1, COEF]),
+                    address_of(work, layout[0, DELTA]), layout[0, ACTIVITY_PANEL], address_of(row_activity, 0),
+                    address_or_none(weights), address_of(rows, 0), penalties[0, ACTIVITY_L1],
+                    penalties[0, ACTIVITY_L2], scale)  # fmt: skip
 
 
 @helper
