@@ -182,7 +182,8 @@ def _stages(spec, dtype, descends, sparse, forward_only, draws):
     for number in np.flatnonzero(has_activity(spec)):
         from .kernels.activity import activity_codes
 
-        layers[number] += activity_codes(dtype, _is_relu_before_single_output(spec, number))
+        is_outer = _is_relu_before_single_output(spec, number)
+        layers[number] += activity_codes(dtype, is_outer, descends, forward_only)
     for number in np.flatnonzero(spec.penalties[:, code.DROPOUT]):
         from .kernels.noise import dropout_code
 

@@ -150,7 +150,7 @@ def test_steps_are_counted_on(optimizer, first_step):
     assert relative_error(found.layers()[0], expected.layers()[0]) < EXACT
 
 
-@pytest.mark.parametrize("n_features", [1, 3, HEIGHT - 1, HEIGHT, HEIGHT + 1, 300])
+@pytest.mark.parametrize("n_features", sorted({1, 3, 255, 256, 257, HEIGHT - 1, HEIGHT, HEIGHT + 1, 300}))
 @pytest.mark.parametrize("widths", [(1,), (2, 1), (7, 8), (15, 16, 17), (25, 29), (31, 33), (40, 300)], ids=str)
 @pytest.mark.parametrize("batch_size", [1, 8, 13])
 @forms

@@ -5,6 +5,8 @@ once for ROWS rows. A relu layer before a single output has little else to do th
 make their gradients, an outer product: there the penalty is part of that (see rank_one.py), and costs next to nothing.
 """
 
+from functools import reduce
+
 from numba import types
 from numba.extending import intrinsic
 
@@ -24,8 +26,8 @@ def _has_weights(builder, weights):
     return builder.icmp_signed("!=", weights, ir.Constant(weights.type, NO_ADDRESS))
 
 
-def _emit_weight(vec, weights, rows, i):
-    """The weight of row i, 1 without weights."""
+def _emit_strengths(vec, weights, rows, i, strengths):
+    """Of the penalty on row i, as vectors: times its weight, if there are weights."""
     builder = vec.builder
 
     def at(address, kind, place):
@@ -35,7 +37,8 @@ def _emit_weight(vec, weights, rows, i):
     row = builder.load(at(rows, ir.IntType(64), i))
     # Where there are no weights, the row's number is read as one, and forgotten.
     place = builder.select(is_weighted, at(weights, vec.element, row), at(rows, vec.element, i))
-    return builder.select(is_weighted, builder.load(place), vec.scalar(1))
+    weight = builder.select(is_weighted, builder.load(place), vec.scalar(1))
+    return [vec.broadcast(builder.fmul(weight, strength)) for strength in strengths]
 
 
 def _emit_terms(vec, a, count, delta, l1, half_l2, total):
@@ -52,9 +55,7 @@ def _emit_terms(vec, a, count, delta, l1, half_l2, total):
 
 def _emit_sum_of_lanes(vec, vectors):
     """Sum of all lanes of some vectors, a float64."""
-    while len(vectors) > 1:
-        vectors = [vec.builder.fadd(vectors[0], vectors[1]), *vectors[2:]]
-    ((merged, _),) = emit_lane_sums(vec, vectors)
+    ((merged, _),) = emit_lane_sums(vec, [reduce(vec.builder.fadd, vectors)])
     total = vec.builder.extract_element(merged, ir.Constant(INT32, 0))
     return total if vec.bits == 64 else vec.builder.fpext(total, ir.DoubleType())
 
@@ -77,8 +78,7 @@ def _make_sum(adds):
                 """(strengths, row, deltas, whether it is there) of row i, or of the last one."""
                 is_there = builder.icmp_signed("<", i, n_rows)
                 i = builder.select(is_there, i, builder.sub(n_rows, ir.Constant(i.type, 1)))
-                at, weight = builder.mul(i, stride), _emit_weight(vec, weights, rows, i)
-                strengths = [vec.broadcast(builder.fmul(weight, strength)) for strength in (l1, half_l2)]
+                at, strengths = builder.mul(i, stride), _emit_strengths(vec, weights, rows, i, (l1, half_l2))
                 return strengths, pointer(values, at), pointer(delta, at), is_there
 
             def add_rows(i, _, totals):
@@ -148,10 +148,6 @@ def _make_columns(with_sums):
             def pointer(address, kind=vec.element):
                 return builder.inttoptr(address, kind.as_pointer())
 
-            def strengths_of_row(i):
-                weight = _emit_weight(vec, weights, rows, i)
-                return [builder.fmul(weight, strength) for strength in (l1, half_l2)]
-
             def behind(start, step, i):
                 return builder.gep(start, [builder.mul(step, i)]), step
 
@@ -183,7 +179,7 @@ def _make_columns(with_sums):
             equal = [vec.broadcast(strength) for strength in (l1, half_l2)]
             with builder.if_else(_has_weights(builder, weights)) as (weighted, otherwise):
                 with weighted:
-                    add_all(lambda i: [vec.broadcast(strength) for strength in strengths_of_row(i)])
+                    add_all(lambda i: _emit_strengths(vec, weights, rows, i, (l1, half_l2)))
                 with otherwise:
                     add_all(lambda i: equal)
             return ctx.get_dummy_value()
@@ -224,9 +220,13 @@ STAGES = {"value": Stage("activity_value", _value, 7, 2), "gradient": Stage("act
           "outer": Stage("activity_outer", _outer, 11, 3), "panel": Stage("activity_panel", _panel, 14, 3)}  # fmt: skip
 
 
-def activity_codes(dtype, before_single_output):
-    """What the layout says of a layer: ((column, address of a stage), ...). The latter is for relu without dropout."""
-    columns = {"value": ACTIVITY_VALUE, "gradient": ACTIVITY_GRADIENT}
-    if before_single_output:
-        columns = {"value": ACTIVITY_VALUE, "outer": ACTIVITY_OUTER, "panel": ACTIVITY_PANEL}
-    return tuple((column, STAGES[name].address(dtype)) for name, column in columns.items())
+def activity_codes(dtype, before_single_output, descends, forward_only):
+    """((column of the layout, address of its stage), ...) for a layer; `before_single_output`: as relu, undropped."""
+    names = {"value": ACTIVITY_VALUE}
+    if before_single_output and not forward_only:
+        names["outer"] = ACTIVITY_OUTER
+    elif not forward_only:
+        names["gradient"] = ACTIVITY_GRADIENT
+    if before_single_output and descends:
+        names["panel"] = ACTIVITY_PANEL
+    return tuple((column, STAGES[name].address(dtype)) for name, column in names.items())

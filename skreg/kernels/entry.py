@@ -60,6 +60,17 @@ def _copy(source, target):
         target[i] = source[i]
 
 
+@helper
+def _record(n_done, mean_loss, mean_activity, shown, evaluations, layout, penalties, terms, kept):
+    """`terms` and `kept` of the epoch after `n_done` others, from the means met on the way."""
+    if evaluations.shape[0] > 0 and math.isfinite(mean_loss):
+        mean_loss, mean_activity = mean_terms(evaluations, n_done)
+    terms[4 * n_done], terms[4 * n_done + 3] = mean_loss, mean_activity
+    terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(shown, layout, penalties)
+    if len(kept) > 0:
+        _copy(shown, part(kept, n_done * len(shown), len(shown)))
+
+
 @entry
 def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, mixed_weights, subset, order, shuffled,
                  params, network, state, layout, network_layout, penalties, loss, loss_parameters, optimizer, rates,
@@ -144,13 +155,8 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             pass_all(evaluate_stage, evaluations, tasks, shown, n_done, member, n_members)
             n_met = wait(arrivals, n_met, n_members)
         if member == 0:
-            mean_loss, mean_activity = total_loss / n_samples, total_activity / n_samples
-            if evaluations.shape[0] > 0 and math.isfinite(mean_loss):
-                mean_loss, mean_activity = mean_terms(evaluations, n_done)
-            terms[4 * n_done], terms[4 * n_done + 3] = mean_loss, mean_activity
-            terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(shown, layout, penalties)
-            if len(kept) > 0:
-                _copy(shown, part(kept, n_done * len(shown), len(shown)))
+            _record(n_done, total_loss / n_samples, total_activity / n_samples, shown, evaluations, layout, penalties,
+                    terms, kept)  # fmt: skip
         n_done += 1
     restore(control)
     return n_done, reach

@@ -52,6 +52,12 @@ def places_of_panel(vec, columns):
     return shifts, [vec.builder.sub(columns, shift) for shift in shifts]
 
 
+def load_weights(vec, start, places):
+    """The weights to the output of a panel's columns, as vectors."""
+    return [vec.load(vec.builder.gep(start, [shift]), vec.first_lanes(count))
+            for shift, count in zip(*places, strict=True)]  # fmt: skip
+
+
 def emit_rows(vec, n_rows, units, deltas, to, right, factor, places, sums, strengths_of=None, counts=(None,) * VECTORS):
     """A loop over the rows of a panel. Returns `sums` after it.
 
@@ -145,12 +151,6 @@ def _emit_panel(builder, numba_dtype, arguments):
     to = panel, ir.Constant(INT64, VECTORS * vec.lanes)
     sums.store(emit_rows(vec, depth, (units, row), (deltas, step), to, right, factor, places, sums.before()))
     builder.ret_void()
-
-
-def load_weights(vec, start, places):
-    """The weights to the output of a panel's columns, as vectors."""
-    return [vec.load(vec.builder.gep(start, [shift]), vec.first_lanes(count))
-            for shift, count in zip(*places, strict=True)]  # fmt: skip
 
 
 @intrinsic
