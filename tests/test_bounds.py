@@ -2,8 +2,8 @@
 
 An index is checked against the length of its array, which for the views of `part` is that of the view: a loop that
 leaves its row or layer is seen. Not seen are `part` itself, whose own bounds nobody checks, the vectors' loads and
-stores (intrinsics work on pointers), and negative indices, which count from the end. Of these, products and steps of
-Adam are checked at the ends of memory in test_widths.py. The code with checks is not optimised, to compile faster.
+stores (intrinsics work on pointers). Of these, products and steps of Adam are checked at the ends of memory in
+test_widths.py. The code with checks is not optimised, to compile faster.
 """
 
 import json
@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numba import config, njit
 from scipy import sparse
 
@@ -62,14 +63,25 @@ def read(array, start, count, at):
     return views.part(array, start, count)[at]
 
 
+@njit(**_jit._OPTIONS)
+def read_table(array, row, column):
+    return views.table(array, 3)[row, column]
+
+
 def main():
     """In the process with checks."""
     assert config.BOUNDSCHECK
     assert read(np.arange(5.0), 1, 2, 1) == 2
-    try:
-        read(np.arange(5.0), 1, 2, 2)
-    except IndexError:
-        print(json.dumps(fit_all()))
+    assert read_table(np.arange(6.0).reshape(2, 3), 1, 1) == 4
+    for at in (2, -1):
+        with pytest.raises(IndexError):
+            read(np.arange(5.0), 1, 2, at)
+        with pytest.raises(IndexError):
+            read_table(np.arange(6.0).reshape(2, 3), at, 1)
+    for at in (3, -1):
+        with pytest.raises(IndexError):
+            read_table(np.arange(6.0).reshape(2, 3), 1, at)
+    print(json.dumps(fit_all()))
 
 
 def test_fits_and_predictions_with_checked_bounds(tmp_path):

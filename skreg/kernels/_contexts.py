@@ -12,6 +12,8 @@ from numba import types
 from numba.core.cpu import CPUContext
 from numba.core.typing import Context
 
+from ._extremes import EXTREMES
+
 
 def _twin(thing):
     """Another object with the same attributes."""
@@ -56,6 +58,8 @@ class _TypingContext(Context):
         return answer
 
     def resolve_value_type(self, value):
+        if value is min or value is max:
+            value = EXTREMES[value]
         kind = super().resolve_value_type(value)
         if type(kind) is not types.Function:
             return kind

@@ -17,8 +17,16 @@ from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.errors import LoweringError, new_error_context
+from numba.core.lowering import Lower
 from numba.core.postproc import PostProcessor
-from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites, PreLowerStripPhis
+from numba.core.typed_passes import (
+    InlineOverloads,
+    IRLegalization,
+    NativeLowering,
+    NopythonRewrites,
+    PreLowerStripPhis,
+)
 from numba.core.untyped_passes import (
     GenericRewrites,
     InlineClosureLikes,
@@ -30,7 +38,8 @@ from numba.core.untyped_passes import (
 from ._collector import collector_paused
 from ._contexts import with_memory
 
-_NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites}
+# The last one says where variables end, for references to be counted.
+_NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites, IRLegalization}
 # They end with an analysis of lifetimes; the one that is used comes later, with the deletion of variables.
 _ANALYSING = {TranslateByteCode, GenericRewrites, ReconstructSSA, PreLowerStripPhis}
 
@@ -84,11 +93,36 @@ def _link(module, libraries):
         module.link_in(other, preserve=True)
 
 
+class _Lower(Lower):
+    """As numba's, but for what counting references takes, and messages for each statement.
+
+    Of a variable that gets another value the one before is not looked at, so that it needs no first one, either.
+    """
+
+    def alloca_lltype(self, name, lltype, datamodel=None):
+        with self.builder.goto_entry_block():
+            return self.builder.alloca(lltype, name=name)
+
+    def storevar(self, value, name, argidx=None):
+        if name in self._singly_assigned_vars:
+            super().storevar(value, name, argidx)
+        else:
+            self.builder.store(value, self.getvar(name))
+
+    def lower_block(self, block):
+        self.pre_block(block)
+        with new_error_context("lowering a block at {loc}", loc=block.loc, errcls_=LoweringError):
+            for statement in block.body:
+                self.loc = statement.loc
+                self.lower_inst(statement)
+        self.post_block(block)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _HelperLowering(NativeLowering):
     """Lowers a function without making it callable from Python."""
 
-    _name = "skreg_helper_lowering"
+    _name, lowering_class = "skreg_helper_lowering", _Lower
     attribute = None  # of the LLVM function
 
     def run_pass(self, state):
@@ -153,7 +187,7 @@ class _EntryLibrary(_Library):
 class _EntryLowering(NativeLowering):
     """Lowers a function that Python or another kernel calls."""
 
-    _name = "skreg_entry_lowering"
+    _name, lowering_class = "skreg_entry_lowering", _Lower
 
     def run_pass(self, state):
         if state.library is None:

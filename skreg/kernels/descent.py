@@ -108,7 +108,7 @@ def _move_rows(layer, begin, end, optimizer, rates, learning_rate, step, reach, 
 def _project(params, layout, penalties, panel, member, n_members, arrivals, n_met):
     """Where there are constraints on columns of weights: as soon as all rows are there, each member takes some."""
     has_met = False
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         if layout[layer, PROJECTION] != NO_ADDRESS:
             if not has_met:
                 n_met, has_met = wait(arrivals, n_met, n_members), True
@@ -214,7 +214,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
     n_rows, stores = len(rows), what != _FOLLOW
     factor = work.dtype.type(factor)
     number, task, is_sparse = 0, next_task_of(member, arrivals, n_members), len(indptr) > 0
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
         intercept, is_thinned = layout[layer, INTERCEPT], network_layout[layer, SPREAD] != NO_ADDRESS
         if layer == 0 and is_sparse:
@@ -254,7 +254,7 @@ def _layers(what, data, indices, indptr, rows, params, state, layout, network_la
     for other in range(member + 1, member + n_members):
         owner, number = other % n_members, 0
         task = next_task_of(owner, arrivals, n_members)
-        for layer in range(int(is_sparse), layout.shape[0]):
+        for layer in range(1 if is_sparse else 0, len(layout)):
             number, task = _pieces(owner, layer, number, task, what, n_rows, params, state, layout, network_layout,
                                    penalties, optimizer, rates, learning_rate, step, reach, fraction, factor,
                                    made_of, work, panel, gradient, n_members, arrivals)  # fmt: skip
@@ -283,7 +283,7 @@ def descend(data, indices, indptr, rows, params, state, layout, network_layout, 
                         work, panel, gradient, shared_gradient, member, n_members, arrivals, n_met)  # fmt: skip
         n_met = wait(arrivals, n_met, n_members)
         call_stage(clip, (address_of(params, 0), address_of(gradient, 0), address_of(layout, 0),
-                          address_of(penalties, 0), layout.shape[0], address_of(squares, 0), member, n_members,
+                          address_of(penalties, 0), len(layout), address_of(squares, 0), member, n_members,
                           fraction))  # fmt: skip
         n_met = wait_for_tasks(arrivals, n_met, n_members, member)
         factor = clip_factor(squares, rates[CLIP_NORM])

@@ -27,8 +27,8 @@ import math
 from ._jit import entry, exact_helper, helper
 from .descent import descend
 from .dots import ROWS
-from .evaluation import mean_terms, pass_all, total
-from .layout import BETA_1, BETA_2, THIN
+from .evaluation import N_TABLE, mean_terms, pass_all, total
+from .layout import BETA_1, BETA_2, N_LAYOUT, N_PENALTIES, THIN
 from .network import add_gradients, deltas, forward, has_activity_penalty, loss_of_rows, rank_one_of_batch
 from .optimizers import step_length
 from .penalties import all_penalties
@@ -37,7 +37,7 @@ from .rank_one import is_of_rank_one
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait, wait_for_tasks
-from .views import nth_part, part
+from .views import nth_part, part, table, views
 
 
 @helper
@@ -63,7 +63,7 @@ def _copy(source, target):
 @helper
 def _record(n_done, mean_loss, mean_activity, shown, evaluations, layout, penalties, terms, kept):
     """`terms` and `kept` of the epoch after `n_done` others, from the means met on the way."""
-    if evaluations.shape[0] > 0 and math.isfinite(mean_loss):
+    if len(evaluations) > 0 and math.isfinite(mean_loss):
         mean_loss, mean_activity = mean_terms(evaluations, n_done)
     terms[4 * n_done], terms[4 * n_done + 3] = mean_loss, mean_activity
     terms[4 * n_done + 1], terms[4 * n_done + 2] = all_penalties(shown, layout, penalties)
@@ -93,6 +93,14 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     average then is of.
     """
     control = flush_subnormals()
+    x, data, indices, indptr, y, weights, mixed_weights = views(x, data, indices, indptr, y, weights, mixed_weights)
+    subset, order, params, network, state, kept = views(subset, order, params, network, state, kept)
+    loss_parameters, rates, learning_rates, patience = views(loss_parameters, rates, learning_rates, patience)
+    average, average_rates, n_averaged, tasks, terms = views(average, average_rates, n_averaged, tasks, terms)
+    work, row_terms, panels, gradients = views(work, row_terms, panels, gradients)
+    shared_gradient, squares, arrivals = views(shared_gradient, squares, arrivals)
+    layout, network_layout = table(layout, N_LAYOUT), table(network_layout, N_LAYOUT)
+    penalties, evaluations = table(penalties, N_PENALTIES), table(evaluations, N_TABLE)
     n_samples = len(order)
     panel = nth_part(panels, member, n_members)
     gradient = nth_part(gradients, member, n_members) if clip == NO_ADDRESS else gradients
@@ -118,7 +126,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
             upcoming = part(order, start + len(rows), min(batch_size, n_samples - start - len(rows)))
             begin, end = share(len(rows), ROWS, member, n_members)
             if network_layout[0, THIN] != NO_ADDRESS:
-                call_stage(network_layout[0, THIN], (address_of(network_layout, 0), layout.shape[0], seed, step,
+                call_stage(network_layout[0, THIN], (address_of(network_layout, 0), len(layout), seed, step,
                                                      member, n_members, address_of(arrivals, 0), n_met))  # fmt: skip
                 n_met += 2
             n_met = forward(x, x_row, x_col, data, indices, indptr, rows, upcoming, begin, end, network, network_layout,
@@ -150,7 +158,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                                            n_members, average_rates[n_steps]))  # fmt: skip
             step, n_steps = step + 1, n_steps + 1
         shown = average if n_averaged[n_done] > 0 else params
-        if evaluations.shape[0] > 0:
+        if len(evaluations) > 0:
             n_met = wait(arrivals, n_met, n_members)  # all have moved the average
             pass_all(evaluate_stage, evaluations, tasks, shown, n_done, member, n_members)
             n_met = wait(arrivals, n_met, n_members)
@@ -179,6 +187,10 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
     Returns both sums, unscaled.
     """
     control = flush_subnormals()
+    x, data, indices, indptr, y, weights, order = views(x, data, indices, indptr, y, weights, order)
+    params, gradient, loss_parameters, work = views(params, gradient, loss_parameters, work)
+    row_terms, panels, arrivals = views(row_terms, panels, arrivals)
+    layout, penalties = table(layout, N_LAYOUT), table(penalties, N_PENALTIES)
     panel = nth_part(panels, member, n_members)
     row_loss, row_activity = nth_part(row_terms, 0, 2), nth_part(row_terms, 1, 2)
     total_loss, total_activity = 0.0, 0.0

@@ -66,7 +66,7 @@ def describe_data(table, x, data, indices, indptr, y, weights, rows, prediction,
     _set(table, ROW_TERMS, row_terms)
     _set(table, PANELS, panels)
     table[X_ROW], table[X_COL], table[N_SAMPLES], table[N_TARGETS] = x_row, x_col, n_samples, n_targets
-    table[LINK], table[N_COLUMNS], table[N_LAYERS], table[N_PARAMS] = link, n_columns, layout.shape[0], n_params
+    table[LINK], table[N_COLUMNS], table[N_LAYERS], table[N_PARAMS] = link, n_columns, len(layout), n_params
     table[LOSS], table[BLOCK_SIZE] = loss, block_size
 
 
@@ -99,7 +99,7 @@ def mean_terms(tables, time):
 @helper
 def pass_all(stage, tables, tasks, params, time, member, n_members):
     """A member's part in one pass of the data of each table."""
-    n_tables = tables.shape[0]
+    n_tables = len(tables)
     for number in range(n_tables):
         call_stage(stage, (address_of(tables, number * N_TABLE), address_of(params, 0), time, member, n_members,
                            address_of(tasks, time * n_tables + number)))  # fmt: skip

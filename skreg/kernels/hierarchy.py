@@ -22,9 +22,12 @@ import numpy as np
 from numba import int64 as INDEX
 
 from ._jit import helper
+from .elementary import constant
 from .layout import COEF, FAN_OUT, HIERARCHY, N_LAYOUT, N_PENALTIES, SKIP, SKIP_NORM
 from .stages import Stage, array_at
 from .views import part, set_zero
+
+_EPSILON = constant(2.0**-23, 2.0**-52)
 
 
 @helper
@@ -75,7 +78,7 @@ def _shrink(u, v, threshold, hierarchy):
         for k in range(len(v)):
             v[k] = length / math.sqrt(len(v))
     # Rounded down, so that what is stored keeps to the constraint however its norm is computed.
-    bound = u.dtype.type(hierarchy * _norm(v) * (1 - 4 * np.finfo(u.dtype).eps))
+    bound = u.dtype.type(hierarchy * _norm(v) * (1 - 4 * _EPSILON(u.dtype.type(0))))
     for h in range(len(u)):
         u[h] = min(max(u[h], -bound), bound)
 

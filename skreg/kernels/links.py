@@ -3,12 +3,13 @@
 A sigmoid never reaches 0 or 1. Neither do the roundings here, so that logarithms of probabilities stay finite.
 """
 
-import numpy as np
-
 from ._jit import helper
-from .elementary import exp, logistic, maximum
+from .elementary import constant, exp, logistic, maximum
 from .stages import Stage, address_of_stage, array_at
 from .views import part
+
+# The smallest normal number, and by how much the number below 1 is smaller.
+_SMALLEST, _BELOW_ONE = constant(2.0**-126, 2.0**-1022), constant(2.0**-24, 2.0**-53)
 
 
 @helper
@@ -67,8 +68,7 @@ def _link(raw, stride, n_rows, n_outputs, prediction, n_columns):
     `prepare` writes the row that `function` is applied to, element by element, and `finish` makes the link of it. In
     between there is one long loop over all rows, since a row may be too short for a vector.
     """
-    limits = np.finfo(NUMBER)
-    lowest, highest = limits.tiny, 1 - limits.epsneg
+    lowest, highest = _SMALLEST(NUMBER(0)), 1 - _BELOW_ONE(NUMBER(0))
     to = array_at(prediction, n_rows * n_columns, NUMBER)
     for i in range(n_rows):
         prepare(array_at(raw + i * stride, n_outputs, NUMBER), part(to, i * n_columns, n_columns), n_outputs)

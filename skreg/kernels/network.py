@@ -134,7 +134,7 @@ def activate(layer, begin, end, layout, work):
     activation, slope, skip = layout[layer, ACTIVATION], layout[layer, SLOPE], layout[layer, SKIP]
     if skip > 0:
         activate_beside_skip(begin, end, layout, work)
-    if activation not in (IDENTITY, RELU):
+    if activation != IDENTITY and activation != RELU:
         stride = layout[layer, OUTPUT_STRIDE]
         slopes = NO_ADDRESS if slope == NOWHERE else address_of(work, slope + begin * stride)
         call_stage(activation, (address_of(work, layout[layer, OUTPUT] + begin * stride), slopes,
@@ -152,7 +152,7 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, upcoming, begin, end, 
     Returns the number of meetings so far: batch normalisation, which takes the rows' weights and what one
     of them is of a full batch, has some.
     """
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         rate, key = penalties[layer, DROPOUT], dropout_key(seed, step, layer)
         if layer == 0 and len(indptr) > 0:
             sparse_sums(data, indices, indptr, rows, begin, end, key, 0, 1, rate, params, layout, work,
@@ -192,7 +192,7 @@ def forward(x, x_row, x_col, data, indices, indptr, rows, upcoming, begin, end, 
 @helper
 def write_predictions(link, n_rows, n_columns, layout, work, prediction, start):
     """Raw predictions of the rows in the workspace by a link, or as they are for NO_ADDRESS, from place `start` on."""
-    last = layout.shape[0] - 1
+    last = len(layout) - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     if link != NO_ADDRESS:
         call_stage(link, (address_of(work, output), stride * work.itemsize, n_rows, n_outputs,
@@ -229,7 +229,7 @@ def sum_of_inputs(inputs, start, stride, n_rows, n_features):
 @helper
 def has_activity_penalty(layout):
     """Whether the outputs of any layer are penalised."""
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         if layout[layer, ACTIVITY_VALUE] != NO_ADDRESS:
             return True
     return False
@@ -239,7 +239,7 @@ def has_activity_penalty(layout):
 def activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activity):
     """Sum of weight * gamma_l (q |a_l|_1 + (1 - q) / 2 |a_l|^2) over hidden layers and rows; that of ROWS at once."""
     set_zero(part(row_activity, 0, n_rows))
-    for layer in range(layout.shape[0] - 1):
+    for layer in range(len(layout) - 1):
         stage = layout[layer, ACTIVITY_VALUE]
         if stage == NO_ADDRESS:
             continue
@@ -252,7 +252,7 @@ def activity_of_rows(weights, rows, n_rows, layout, penalties, work, row_activit
 @helper
 def loss_of_rows(y, n_targets, weights, rows, begin, end, scale, layout, loss, loss_parameters, work, row_loss):
     """Each row's weighted loss; its raw prediction becomes scale * weight * the loss's gradient."""
-    last = layout.shape[0] - 1
+    last = len(layout) - 1
     output, stride, n_outputs = layout[last, OUTPUT], layout[last, OUTPUT_STRIDE], layout[last, FAN_OUT]
     arguments = (address_of(y, 0), n_targets, address_or_none(weights), address_of(rows, begin), end - begin,
                  address_of(work, output + begin * stride), stride * work.itemsize, n_outputs,
@@ -313,7 +313,7 @@ def _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, pe
 @helper
 def rank_one_of_batch(weights, rows, indptr, scale, params, layout, penalties, work, row_activity, n_members):
     """What rank_one.py makes all of that `deltas` would for a whole batch: nothing where members need each other's."""
-    is_possible = (HAS_MASKS and n_members == 1 and len(rows) > 1 and len(indptr) == 0 and layout.shape[0] == 2
+    is_possible = (HAS_MASKS and n_members == 1 and len(rows) > 1 and len(indptr) == 0 and len(layout) == 2
                    and layout[1, FAN_OUT] == 1 and 2 * layout[0, FAN_OUT] > lanes_of(work) and is_rectified(0, layout)
                    and layout[1, NORMALIZE] == NO_ADDRESS and layout[0, ACTIVITY_GRADIENT] == NO_ADDRESS
                    and layout[1, NOISE] <= BATCHWISE and layout[0, SPREAD] == NO_ADDRESS)  # fmt: skip
@@ -337,7 +337,7 @@ def deltas(weights, rows, begin, end, scale, params, layout, penalties, seed, st
     set_zero(part(row_activity, begin, end - begin))
     if layout[0, SKIP] > 0:
         delta_of_skip(begin, end, layout, work)
-    for layer in range(layout.shape[0] - 1, 0, -1):
+    for layer in range(len(layout) - 1, 0, -1):
         _delta_of_inputs(layer, weights, rows, begin, end, scale, params, layout, penalties, seed, step, work, panel,
                          row_activity)  # fmt: skip
         if layout[layer - 1, NORMALIZE] != NO_ADDRESS:
@@ -406,7 +406,7 @@ def _add_gradient_of_normalization(layer, first, last, layout, work, gradient):
 def add_gradients(data, indices, indptr, rows, layout, work, panel, gradient, member, n_members):
     """Add a member's part of the gradient of loss and activity penalty, without dropout, from all deltas."""
     n_rows = len(rows)
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         fan_in, fan_out = layout[layer, FAN_IN], layout[layer, FAN_OUT]
         coef, intercept = layout[layer, COEF], layout[layer, INTERCEPT]
         if layer == 0 and len(indptr) > 0:

@@ -49,7 +49,7 @@ def _norms_of_rows(w, fan_out):
 def all_penalties(params, layout, penalties):
     """(penalty on the weights, penalty on the intercepts) of the whole network."""
     coefs, intercepts = 0.0, 0.0
-    for layer in range(layout.shape[0]):
+    for layer in range(len(layout)):
         start, middle = layout[layer, COEF], layout[layer, INTERCEPT]
         weights, biases = part(params, start, middle - start), part(params, middle, layout[layer, FAN_OUT])
         coefs += penalty_value(weights, penalties[layer, COEF_L1], penalties[layer, COEF_L2])

@@ -20,8 +20,9 @@ _WIDTH = 256  # columns whose sums, in float64, are in the first-level cache
 @helper
 def _sum_of_squares(values):
     total = 0.0
-    for value in values:
-        total += np.float64(value) * np.float64(value)
+    for i in range(len(values)):
+        value = np.float64(values[i])
+        total += value * value
     return total
 
 

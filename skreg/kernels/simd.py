@@ -13,6 +13,8 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
 
+from ._view_types import field
+
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 BOOL = ir.IntType(1)
 
@@ -58,8 +60,8 @@ def opaque(builder, pointer):
 
 
 def element(ctx, builder, signature, args, array, at):
-    """Pointer to an element of the array that is argument number `array` of an intrinsic."""
-    return builder.gep(ctx.make_array(signature.args[array])(ctx, builder, args[array]).data, [at])
+    """Pointer to an element of the array or view that is argument number `array` of an intrinsic."""
+    return builder.gep(field(ctx, builder, signature.args[array], args[array], "data"), [at])
 
 
 def as_flag(builder, value):

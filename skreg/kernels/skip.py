@@ -14,7 +14,7 @@ from .views import part
 @helper
 def _places(layout, column, i):
     """Where the skipping units of row i lie, and the units of the last layer."""
-    last = layout.shape[0] - 1
+    last = len(layout) - 1
     first = layout[0, column] + i * layout[0, OUTPUT_STRIDE] + layout[0, FAN_OUT] - layout[0, SKIP]
     return first, layout[last, column] + i * layout[last, OUTPUT_STRIDE]
 

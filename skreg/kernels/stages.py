@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import helper, stage
+from ._view_types import Table, View, make
 from .simd import element
 
 NO_ADDRESS = 0
@@ -37,55 +38,43 @@ def address_or_none(array):
     return address_of(array, 0) if len(array) > 0 else NO_ADDRESS
 
 
-def _emit_array(ctx, builder, signature, address, shape):
-    """A contiguous array of the signature's return type, of numbers that lie at an address."""
+def _emit_view(ctx, builder, signature, address, count):
+    """What the signature returns, of numbers that lie at an address."""
     kind = signature.return_type
-    array = ctx.make_array(kind)(ctx, builder)
-    itemsize = ctx.get_constant(types.intp, kind.dtype.bitwidth // 8)
-    strides = [itemsize]
-    for length in shape[:0:-1]:
-        strides.insert(0, builder.mul(length, strides[0]))
-    ctx.populate_array(
-        array,
-        data=builder.inttoptr(address, ctx.get_data_type(kind.dtype).as_pointer()),
-        shape=cgutils.pack_array(builder, shape),
-        strides=cgutils.pack_array(builder, strides),
-        itemsize=itemsize,
-        meminfo=None,
-    )
-    return array._getvalue()
+    pointer = builder.inttoptr(address, ctx.get_data_type(kind.dtype).as_pointer())
+    return make(builder, pointer, count)
 
 
 @intrinsic
 def array_at(context, address, count, number):
-    """An array of `count` numbers of a type, where they lie."""
+    """A view of `count` numbers of a type, where they lie."""
 
     def emit(ctx, builder, signature, args):
-        return _emit_array(ctx, builder, signature, args[0], [args[1]])
+        return _emit_view(ctx, builder, signature, *args[:2])
 
-    return types.Array(number.dtype, 1, "C")(types.int64, types.int64, number), emit
+    return View(number.dtype)(types.int64, types.int64, number), emit
 
 
 @intrinsic
 def array_of(context, table, place, number):
-    """The array of numbers of a type whose address and length are in a table, from a place on."""
+    """A view of the numbers of a type whose address and count are in a table, from a place on."""
 
     def emit(ctx, builder, signature, args):
         places = args[1], builder.add(args[1], ir.Constant(args[1].type, 1))
         address, count = (builder.load(element(ctx, builder, signature, args, 0, place)) for place in places)
-        return _emit_array(ctx, builder, signature, address, [count])
+        return _emit_view(ctx, builder, signature, address, count)
 
-    return types.Array(number.dtype, 1, "C")(table, types.intp, number), emit
+    return View(number.dtype)(table, types.intp, number), emit
 
 
-@intrinsic
-def table_at(context, address, n_rows, n_columns, number):
+@intrinsic(prefer_literal=True)
+def table_at(context, address, n_rows, width, number):
     """A table of numbers of a type, row by row where they lie."""
 
     def emit(ctx, builder, signature, args):
-        return _emit_array(ctx, builder, signature, args[0], [args[1], args[2]])
+        return _emit_view(ctx, builder, signature, *args[:2])
 
-    return types.Array(number.dtype, 2, "C")(types.int64, types.int64, types.int64, number), emit
+    return Table(number.dtype, width.literal_value)(types.int64, types.int64, width, number), emit
 
 
 def _emit_call(ctx, builder, signature, args, result):

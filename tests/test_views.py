@@ -1,0 +1,140 @@
+"""Views and tables of numbers, beside NumPy's arrays, and the extremes of numbers, beside Python's."""
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+
+from skreg.kernels import _jit, stages, views
+
+DTYPES = [np.float32, np.float64, np.int64, np.int32, np.uint8]
+INDICES = [np.int64, np.int32, np.uint8, np.uint64]
+_views, _table, _part, _rest, _nth_part = views.views, views.table, views.part, views.rest, views.nth_part
+_address_of, _array_at, _table_at = stages.address_of, stages.array_at, stages.table_at
+
+
+@njit(**_jit._OPTIONS)
+def read(array, at):
+    (view,) = _views(array)
+    return view[at], len(view), view.itemsize, view.dtype.type(3), view[1]
+
+
+@njit(**_jit._OPTIONS)
+def write(array, at, value):
+    (view,) = _views(array)
+    view[at] = value
+    view[0] += 2
+
+
+@njit(**_jit._OPTIONS)
+def read_table(array, row, column):
+    table = _table(array, 3)
+    same = _table_at(_address_of(table, 0), len(table), 3, np.float64)
+    return table[row, column], table[row, 2], len(table), same[row, column], len(same)
+
+
+@njit(**_jit._OPTIONS)
+def write_table(array, row, column, value):
+    table = _table(array, 3)
+    table[row, column] = value
+    table[row, 0] += 1
+
+
+@njit(**_jit._OPTIONS)
+def add_parts(array, start, count, number, n_parts, sums):
+    """The sums of parts, each of a view of an array and of a part of it."""
+    (view,) = _views(array)
+    for row, whole in enumerate((view, _part(array, 0, len(array)))):
+        at = _array_at(_address_of(whole, start), count, np.float64)
+        for place, piece in enumerate(
+            (_part(whole, start, count), _rest(whole, start), _nth_part(whole, number, n_parts), at)
+        ):
+            for i in range(len(piece)):
+                sums[row, place] += piece[i]
+
+
+def cut(*arguments):
+    sums = np.zeros((2, 4))
+    add_parts(*arguments, sums)
+    return sums
+
+
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_view_is_read_and_written_as_its_array(dtype, index):
+    array = np.arange(5, 12).astype(dtype)
+    for at in range(len(array)):
+        value, length, itemsize, three, second = read(array, index(at))
+        assert (value, length, itemsize, second) == (array[at], len(array), array.itemsize, array[1])
+        assert three == 3
+        expected = array.copy()
+        expected[at] = 77.9  # which an array of integers cuts off
+        expected[0] += 2
+        written = array.copy()
+        write(written, index(at), 77.9)
+        np.testing.assert_array_equal(written, expected)
+
+
+def test_a_table_is_read_and_written_as_its_array():
+    array = np.arange(12.0).reshape(4, 3)
+    for row in range(4):
+        for column in range(3):
+            assert read_table(array, row, np.uint8(column)) == (array[row, column], array[row, 2], 4) + (
+                array[row, column], 4,
+            )  # fmt: skip
+            expected, written = array.copy(), array.copy()
+            expected[row, column] = -1.5
+            expected[row, 0] += 1
+            write_table(written, row, column, -1.5)
+            np.testing.assert_array_equal(written, expected)
+
+
+def test_an_empty_table_has_no_rows():
+    assert len_of_table(np.empty((0, 3))) == 0
+
+
+@njit(**_jit._OPTIONS)
+def len_of_table(array):
+    return len(_table(array, 3))
+
+
+@pytest.mark.parametrize("start", [0, 2, 7])
+def test_parts_of_views_are_those_of_arrays(start):
+    array = np.random.default_rng(start).standard_normal(12)
+    sums = cut(array, start, 4, 2, 3)
+    expected = [array[start : start + 4].sum(), array[start:].sum(), array[8:12].sum(), array[start : start + 4].sum()]
+    np.testing.assert_allclose(sums, [expected, expected], rtol=1e-14)
+    assert cut(array, 40, 0, 0, 3)[0, 1] == 0  # the rest behind the end
+
+
+@pytest.mark.parametrize("use", [lambda array: read(array[:, 0], 0), lambda array: len_of_table(array.T)])
+def test_what_is_not_contiguous_is_refused(use):
+    with pytest.raises(TypingError):
+        use(np.zeros((3, 3)))
+
+
+@_jit.helper
+def _extremes(a, b, c):
+    return min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1)
+
+
+@njit(**_jit._OPTIONS)
+def extremes(a, b, c):
+    return _extremes(a, b, c)
+
+
+KINDS = [(int, int, int), (float, float, float), (int, float, np.float32), (np.int32, int, int)]
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_extremes_are_those_of_python(kinds):
+    for numbers in np.random.default_rng(0).integers(-9, 9, (40, 3)):
+        a, b, c = (kind(number) for kind, number in zip(kinds, numbers, strict=True))
+        assert extremes(a, b, c) == (min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1))
+
+
+@pytest.mark.parametrize("numbers", [(np.nan, 1.0, 2.0), (1.0, np.nan, 0.0), (2.0, 1.0, np.nan)])
+def test_extremes_with_nan_are_those_of_python(numbers):
+    a, b, c = numbers
+    expected = min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1)
+    np.testing.assert_array_equal(extremes(*numbers), expected)
