@@ -3,7 +3,8 @@
 Compiling asks the typing context what `a + b` is for arguments of some types, and the target context for what
 makes code of it; numba tries some ten candidates each time, and looks at the source of each answer. The same
 questions come some thousand times in a kernel. Here each is asked once, for the options that functions are
-compiled with. A context with a memory shares all else with the one that it is made of, which stays as it was.
+compiled with. `min` and `max` are our own (_extremes.py). A context with a memory shares all else with the one
+that it is made of, which stays as it was.
 """
 
 from functools import lru_cache

@@ -1,4 +1,7 @@
-"""`min` and `max` of numbers: numba compiles a function of its own in Python for each combination of types."""
+"""`min` and `max` of numbers, as in Python: the first of equal ones, and a NaN only where it is the first.
+
+numba has them in Python and compiles them anew for each combination of types.
+"""
 
 from llvmlite import ir
 from numba import types
@@ -7,7 +10,7 @@ from numba.extending import intrinsic
 
 
 def _make_extreme(relation):
-    """Intrinsic: that of all numbers to which none of those behind it has a relation; a NaN stands for itself."""
+    """Intrinsic: of several numbers that to which none of the others has a relation."""
 
     @intrinsic
     def extreme(context, *numbers):

@@ -6,8 +6,8 @@ compiled code, is lowered to LLVM code and no further; the entry that links it o
 It halves the time of a first fit (14 s to 7 s on an Intel Emerald Rapids).
 
 Most of what is left is numba's own work in Python. Passes for closures, array expressions and `with`, of
-which kernels have none, are left out, and so are clocks and messages for each pass, and an analysis of the
-variables' lifetimes after each, of which only the last is used. Contexts remember their answers (_contexts.py).
+which kernels have none, are left out, and so are clocks and messages for each pass, what references are counted
+by, and all but one analysis of the variables' lifetimes. Contexts remember their answers (_contexts.py).
 """
 
 from threading import get_ident
@@ -40,7 +40,7 @@ from ._contexts import with_memory
 
 # The last one says where variables end, for references to be counted.
 _NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites, IRLegalization}
-# They end with an analysis of lifetimes; the one that is used comes later, with the deletion of variables.
+# They end with an analysis of lifetimes, as IRProcessing does, which is enough.
 _ANALYSING = {TranslateByteCode, GenericRewrites, ReconstructSSA, PreLowerStripPhis}
 
 

@@ -14,28 +14,36 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import infer_getattr, lower_builtin, lower_getattr, models, register_model
 
 
-class View(types.Type):
+class _Numbers(types.Type):
+    """What views and tables have in common: `index_types`, those of the whole numbers that say which element."""
+
+    def __init__(self, name, dtype):
+        self.dtype = dtype
+        super().__init__(name)
+
+    def accepts(self, index):
+        """Whether values of a type say which element."""
+        parts = index if isinstance(index, types.BaseTuple) else (index,)
+        return tuple(type(types.unliteral(part)) for part in parts) == self.index_types
+
+
+class View(_Numbers):
     """Numbers of one type."""
 
+    index_types = (types.Integer,)
+
     def __init__(self, dtype):
-        self.dtype = dtype
-        super().__init__(f"View({dtype})")
-
-    def accepts(self, index):
-        """Whether values of a type say which number."""
-        return isinstance(index, types.Integer)
+        super().__init__(f"View({dtype})", dtype)
 
 
-class Table(types.Type):
+class Table(_Numbers):
     """Rows of `width` numbers each, which is known when a kernel is compiled."""
 
-    def __init__(self, dtype, width):
-        self.dtype, self.width = dtype, width
-        super().__init__(f"Table({dtype}, {width})")
+    index_types = (types.Integer, types.Integer)
 
-    def accepts(self, index):
-        """Whether values of a type say which row and which number of it."""
-        return isinstance(index, types.BaseTuple) and [*map(type, map(types.unliteral, index))] == [types.Integer] * 2
+    def __init__(self, dtype, width):
+        self.width = width
+        super().__init__(f"Table({dtype}, {width})", dtype)
 
 
 @register_model(View)
@@ -66,7 +74,7 @@ def make(builder, data, count):
 class _GetItem(AbstractTemplate):
     def generic(self, args, kws):
         view, index = args
-        if isinstance(view, View | Table) and view.accepts(index):
+        if isinstance(view, _Numbers) and view.accepts(index):
             return signature(view.dtype, view, index)
 
 
@@ -74,14 +82,14 @@ class _GetItem(AbstractTemplate):
 class _SetItem(AbstractTemplate):
     def generic(self, args, kws):
         view, index, _ = args
-        if isinstance(view, View | Table) and view.accepts(index):
+        if isinstance(view, _Numbers) and view.accepts(index):
             return signature(types.void, view, index, view.dtype)
 
 
 @infer_global(len)
 class _Len(AbstractTemplate):
     def generic(self, args, kws):
-        if len(args) == 1 and isinstance(args[0], View | Table):
+        if len(args) == 1 and isinstance(args[0], _Numbers):
             return signature(types.intp, *args)
 
 
@@ -131,8 +139,7 @@ def _lower_setitem(ctx, builder, signature, args):
     builder.store(value, _place(ctx, builder, *view, *index))
 
 
-@lower_builtin(len, View)
-@lower_builtin(len, Table)
+@lower_builtin(len, _Numbers)
 def _lower_len(ctx, builder, signature, args):
     return field(ctx, builder, signature.args[0], args[0], "nitems")
 
