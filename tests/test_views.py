@@ -104,7 +104,15 @@ def test_parts_of_views_are_those_of_arrays(start):
     sums = cut(array, start, 4, 2, 3)
     expected = [array[start : start + 4].sum(), array[start:].sum(), array[8:12].sum(), array[start : start + 4].sum()]
     np.testing.assert_allclose(sums, [expected, expected], rtol=1e-14)
-    assert cut(array, 40, 0, 0, 3)[0, 1] == 0  # the rest behind the end
+
+
+@njit(**_jit._OPTIONS)
+def length_of_rest(array, start):
+    return len(_rest(array, start))
+
+
+def test_behind_the_end_there_is_no_rest():
+    assert [length_of_rest(np.zeros(12), start) for start in (0, 11, 12, 40)] == [12, 1, 0, 0]
 
 
 @pytest.mark.parametrize("use", [lambda array: read(array[:, 0], 0), lambda array: len_of_table(array.T)])
