@@ -138,6 +138,7 @@ def predict_draws(spec, params, X, link, n_draws, seed):
 
 def penalty_terms(spec, params):
     """(penalty on the weights, penalty on the intercepts), summed in float64."""
+
     def term(w, l1, l2):
         w = w.astype(np.float64, copy=False)
         return l1 * np.abs(w).sum() + 0.5 * l2 * (w @ w)

@@ -258,9 +258,7 @@ def _make_spec(estimator, layer_units, loss, activation, numbers, normalization)
         loss=loss,
         penalties=make_penalties(estimator, layer_units),
         loss_parameters=loss_parameters(estimator, loss) if numbers is None else numbers,
-        normalization=(
-            normalization_of(estimator, layer_units) if normalization is _BY_PARAMETERS else normalization
-        ),
+        normalization=(normalization_of(estimator, layer_units) if normalization is _BY_PARAMETERS else normalization),
         dropout_kind=estimator.dropout_kind,
         input_noise=input_noise_of(_of_kept_inputs(estimator, layer_units[0]), layer_units[0]),
     )

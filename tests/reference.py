@@ -46,7 +46,6 @@ ACTIVATIONS = {
 }
 
 
-
 def normal_mean(function):
     """Mean of function(z) over z ~ N(0, 1), by Gauss and Legendre's rule on either side of a kink at 0."""
     nodes, weights = np.polynomial.legendre.leggauss(200)
@@ -434,6 +433,7 @@ def shrink_row(w, lengths, strength):
 
     Its stationary points other than 0 are u_k = w_k rho / (rho + strength lengths_k) with rho = |u|_2 > 0.
     """
+
     def excess(rho):
         return ((w / (rho + strength * lengths)) ** 2).sum() - 1
 
@@ -477,9 +477,7 @@ class HeavyBall:
 
     def remember(self, gradients, share):
         velocity = self.velocity or [0.0] * len(gradients)
-        self.velocity = [
-            self.momentum * u - self.learning_rate * g for u, g in zip(velocity, gradients, strict=True)
-        ]
+        self.velocity = [self.momentum * u - self.learning_rate * g for u, g in zip(velocity, gradients, strict=True)]
         self.reach = self.momentum * self.reach + self.learning_rate * share
 
     def step(self, params, gradients, proxes, share, k):

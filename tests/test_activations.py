@@ -243,8 +243,8 @@ def test_a_sequence_through_clone_pickle_repr_and_html(cls):
     net, X, _ = fit(cls, activation=list(MIXED))
     copied = clone(net)
     assert copied.activation == list(MIXED)
-    assert repr(copied).replace("\n", "").replace(" ", "").startswith(
-        f"{cls.__name__}(activation=['gelu','leaky_relu'],"
+    assert (
+        repr(copied).replace("\n", "").replace(" ", "").startswith(f"{cls.__name__}(activation=['gelu','leaky_relu'],")
     )
     html = estimator_html_repr(make_pipeline(StandardScaler(), net))
     assert "leaky_relu" in html and "gelu" in html

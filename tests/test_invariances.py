@@ -16,9 +16,7 @@ from skreg import MLPClassifier, MLPRegressor, _team
 
 from .conftest import relative_error
 
-pytestmark = pytest.mark.filterwarnings(
-    "error", "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
-)
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
 
 ROOT = Path(__file__).parents[1]
 
@@ -266,9 +264,7 @@ TRAININGS = {
     "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
     "dropout": {"dropout": 0.3, "input_dropout": 0.2},
     "nesterov with dropout": {"solver": "sgd", "dropout": 0.3},
-    "batchwise dropout": {
-        "dropout": 0.4, "input_dropout": 0.2, "dropout_kind": "batchwise", "activity_penalty": 0.0
-    },
+    "batchwise dropout": {"dropout": 0.4, "input_dropout": 0.2, "dropout_kind": "batchwise", "activity_penalty": 0.0},
     "l1": {"penalty": "l1", "alpha": 0.3},
     "adam without penalties": {"penalty": None, "bias_penalty": 0.0, "activity_penalty": 0.0},
     "without shuffling": {"shuffle": False},

@@ -547,9 +547,7 @@ def test_targets_out_of_range_are_refused(loss, parameters, smallest, message):
 
 
 ALL = [(MLPRegressor, {"loss": loss, **parameters}) for loss, parameters in REGRESSION.items()]
-ALL += [
-    (MLPClassifier, {"loss": loss, "label_smoothing": e}) for loss in ("log_loss", "focal") for e in (0.0, 0.1)
-][1:]
+ALL += [(MLPClassifier, {"loss": loss, "label_smoothing": e}) for loss in ("log_loss", "focal") for e in (0.0, 0.1)][1:]
 
 
 def _target(cls, kind):

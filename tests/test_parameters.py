@@ -581,9 +581,9 @@ AMONG_OTHERS = {
     "curve by partial_fit": lambda net, X, y: learning_curve(net, X, y, cv=2, exploit_incremental_learning=True)[1],
     "grid in threads": _grid_in_threads,
     "permutation importance": lambda net, X, y: permutation_importance(net.fit(X, y), X, y).importances_mean,
-    "selection of inputs": lambda net, X, y: (
-        SelectFromModel(net, importance_getter=lambda fitted: np.abs(fitted.coefs_[0]).sum(axis=1)).fit_transform(X, y)
-    ),
+    "selection of inputs": lambda net, X, y: SelectFromModel(
+        net, importance_getter=lambda fitted: np.abs(fitted.coefs_[0]).sum(axis=1)
+    ).fit_transform(X, y),
 }
 
 

@@ -21,7 +21,7 @@ READS_PRIVATE_ATTRIBUTES = {
     "test_adaptive_learning_rate": "_optimizer",
 }
 
-PLUGIN = '''
+PLUGIN = """
 import pytest
 import sklearn.neural_network
 import skreg
@@ -39,7 +39,7 @@ def pytest_collection_finish(session):
     for item in session.items:
         assert item.module.MLPClassifier is skreg.MLPClassifier
         assert item.module.MLPRegressor is skreg.MLPRegressor
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -52,9 +52,7 @@ class Comparison:
     source: Source = MEMORY
 
     def __post_init__(self):
-        self.chosen, self.advice = advise(
-            self.results, self.ratio, self.score_name, len(self.dataset.input_names)
-        )
+        self.chosen, self.advice = advise(self.results, self.ratio, self.score_name, len(self.dataset.input_names))
 
     @property
     def task(self):

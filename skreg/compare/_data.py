@@ -153,8 +153,7 @@ def _as_float_array(X):
         return np.asarray(X, dtype=float)
     except (TypeError, ValueError):
         raise InputError(
-            "X holds values that are not numbers; pass a pandas DataFrame, whose text columns "
-            "are one-hot encoded."
+            "X holds values that are not numbers; pass a pandas DataFrame, whose text columns are one-hot encoded."
         ) from None
 
 

@@ -124,8 +124,7 @@ def _check_lines(path):
         for line in lines:
             if line and len(line) != len(header):
                 raise InputError(
-                    f"{path} has {len(line)} fields in line {lines.line_num} and "
-                    f"{len(header)} in its header."
+                    f"{path} has {len(line)} fields in line {lines.line_num} and {len(header)} in its header."
                 )
     return separator
 
@@ -137,8 +136,7 @@ def _split(line, separator):
 def _check_header(header, path):
     if all(_is_number(name) for name in header):
         raise InputError(
-            f"{path} has only numbers in its first line, which must be a header with the names "
-            "of the columns."
+            f"{path} has only numbers in its first line, which must be a header with the names of the columns."
         )
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:

@@ -64,10 +64,7 @@ def _fit_limits(ax, results):
 
 def _draw_legend(ax, results):
     families = [family for family in LABELS if any(r.family == family for r in results)]
-    marks = [
-        ax.plot([], [], "D", color=COLORS[family], ms=6, mew=0, label=LABELS[family])[0]
-        for family in families
-    ]
+    marks = [ax.plot([], [], "D", color=COLORS[family], ms=6, mew=0, label=LABELS[family])[0] for family in families]
     marks += ax.plot([], [], "--", color=LINE_COLOR, linewidth=1, label="best linear model")
     ax.legend(
         handles=marks,

@@ -29,14 +29,10 @@ def make_preprocessor(numeric=None, categorical=None, sparse=False):
     if sparse:
         return MaxAbsScaler()
     # A column may have no value in the rows of one fold: it is kept, as zeros.
-    numbers = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
-    )
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     if numeric is None:
         return numbers
-    categories = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES, sparse_output=False
-    )
+    categories = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES, sparse_output=False)
     parts = [("numeric", numbers, numeric), ("categorical", categories, categorical)]
     return ColumnTransformer([part for part in parts if part[2]])
 

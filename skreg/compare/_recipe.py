@@ -36,9 +36,7 @@ def recipe(comparison, result):
     imports = set(comparison.source.imports)
     if any("pd." in line for line in read):
         imports.add("import pandas as pd")
-    imports |= {
-        f"from {module} import {', '.join(sorted(classes))}" for module, classes in names.items()
-    }
+    imports |= {f"from {module} import {', '.join(sorted(classes))}" for module, classes in names.items()}
     lines = [
         *sorted(imports, key=lambda line: (line.startswith("from"), line)),
         "",

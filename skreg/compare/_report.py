@@ -88,9 +88,7 @@ def _parameters(comparison, result):
 def _fold_values(result, name):
     """'alpha: 0.03 in 3 folds, 0.1 in 2'."""
     counts = Counter(_display.parameter(p[name]) for p in result.fold_params if name in p)
-    values = ", ".join(
-        f"{value} ({count}×)" if count > 1 else value for value, count in counts.most_common()
-    )
+    values = ", ".join(f"{value} ({count}×)" if count > 1 else value for value, count in counts.most_common())
     return f"{name}: {values}"
 
 

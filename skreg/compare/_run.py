@@ -118,9 +118,7 @@ def compare_models(
     return compare_dataset(dataset, cv=cv, n_jobs=n_jobs, seed=seed, quick=quick, progress=progress)
 
 
-def compare_dataset(
-    dataset, *, cv=None, n_jobs=None, seed=0, quick=False, progress=None, source=MEMORY
-):
+def compare_dataset(dataset, *, cv=None, n_jobs=None, seed=0, quick=False, progress=None, source=MEMORY):
     """The same for a `Dataset` that has been checked, and that came from `source`."""
     started = time.perf_counter()
     budget = budget_for(quick)

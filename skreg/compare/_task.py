@@ -108,9 +108,7 @@ def check_folds(y, task, n_folds):
     if task.is_regression:
         n_needed = 2 * n_folds
         if len(y) < n_needed:
-            raise InputError(
-                f"{n_folds} folds need at least {n_needed} rows, and there are {len(y)}."
-            )
+            raise InputError(f"{n_folds} folds need at least {n_needed} rows, and there are {len(y)}.")
         return
     classes, counts = np.unique(y, return_counts=True)
     smallest = counts.argmin()

@@ -99,8 +99,10 @@ def dots(
         a_row, c_start, c_row, depth, rows, add, intercept, rectified, gate, factor = args[2], *args[6:]
         number = rows.type
         last = builder.sub(rows, ir.Constant(number, 1))
-        row = [builder.select(builder.icmp_signed("<", ir.Constant(number, r), last), ir.Constant(number, r), last)
-               for r in range(ROWS)]
+        row = [
+            builder.select(builder.icmp_signed("<", ir.Constant(number, r), last), ir.Constant(number, r), last)
+            for r in range(ROWS)
+        ]
         first, to = place(0, args[1]), place(5, c_start)
         starts = [builder.gep(first, [builder.mul(a_row, at)]) for at in row]
         sums = emit_lane_sums(vec, _emit_rows(builder, vec, starts, place(3, args[4]), depth))

@@ -59,5 +59,3 @@ def all_penalties(params, layout, penalties):
         if layout[layer, NORMALIZE] != NO_ADDRESS:  # not penalised, but to be finite
             coefs += penalty_value(part(params, layout[layer, SCALES], 2 * layout[layer, FAN_OUT]), 0.0, 0.0)
     return coefs, intercepts
-
-

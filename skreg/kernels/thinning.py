@@ -70,9 +70,7 @@ def _compress(context, source, at, count, factors, target, place, room, factor):
     def emit(ctx, builder, signature, args):
         vec = Vectors(builder, signature.args[0].dtype)
         inside = vec.first_lanes(args[2])
-        values, wanted = (
-            vec.load(element(ctx, builder, signature, args, array, args[1]), inside) for array in (0, 3)
-        )
+        values, wanted = (vec.load(element(ctx, builder, signature, args, array, args[1]), inside) for array in (0, 3))
         mask = builder.fcmp_ordered(">", wanted, vec.zero)
         scaled = builder.fmul(values, vec.broadcast(args[7]))
         together = _vector_operation(

@@ -231,9 +231,7 @@ class KinkedProblem:
         primal, dual = self._lengths(u, v, s, t, du, dv, dd, 1.0)
         reached = ((u + primal * du) @ (s - dual * dd) + (v + primal * dv) @ (t + dual * dd)) / (2 * len(u))
         target = mean * (reached / mean) ** 3
-        dw, du, dv, dd = self._direction(
-            solve, w, u, v, d, s, t, target - u * s + du * dd, target - v * t - dv * dd
-        )
+        dw, du, dv, dd = self._direction(solve, w, u, v, d, s, t, target - u * s + du * dd, target - v * t - dv * dd)
         primal, dual = self._lengths(u, v, s, t, du, dv, dd, _TO_THE_BORDER)
         return w + primal * dw, np.maximum(u + primal * du, _TINY), np.maximum(v + primal * dv, _TINY), d + dual * dd
 

@@ -60,9 +60,7 @@ def test_the_linear_model_if_no_other_is_clearly_better():
 
 
 def test_the_linear_model_with_fewest_inputs_among_equals():
-    name, sentence = advice(
-        DUMMY, result("Ridge", 0.5, 10), result("Lasso", 0.4999, 3, wobble=0.004)
-    )
+    name, sentence = advice(DUMMY, result("Ridge", 0.5, 10), result("Lasso", 0.4999, 3, wobble=0.004))
     assert name == "Lasso"
     assert "uses 3 of 10 inputs" in sentence
     assert "Ridge (R² 0.500)" in sentence
@@ -74,18 +72,14 @@ def test_fewest_inputs_do_not_excuse_a_lower_score():
 
 
 def test_a_network_that_is_clearly_better():
-    name, sentence = advice(
-        DUMMY, result("Ridge", 0.5, 10), result("Boosting", 0.55), result("Net", 0.6, 4)
-    )
+    name, sentence = advice(DUMMY, result("Ridge", 0.5, 10), result("Boosting", 0.55), result("Net", 0.6, 4))
     assert name == "Net"
     assert "clearly better than the best linear model, Ridge (R² 0.500), by 0.100" in sentence
     assert "4 of 10 inputs" in sentence
 
 
 def test_boosting_that_beats_everything():
-    name, sentence = advice(
-        DUMMY, result("Ridge", 0.5, 10), result("Boosting", 0.8), result("Net", 0.6, 4)
-    )
+    name, sentence = advice(DUMMY, result("Ridge", 0.5, 10), result("Boosting", 0.8), result("Net", 0.6, 4))
     assert name == "Boosting"
     assert "the best network is Net (R² 0.600)" in sentence
 
@@ -102,9 +96,7 @@ def test_the_sparser_network_among_equals():
 
 
 def test_a_clear_difference_that_is_too_small():
-    name, sentence = advice(
-        DUMMY, result("Ridge", 0.5, 10, wobble=0), result("Net", 0.503, 10, wobble=0.0001)
-    )
+    name, sentence = advice(DUMMY, result("Ridge", 0.5, 10, wobble=0), result("Net", 0.503, 10, wobble=0.0001))
     assert name == "Ridge"
     assert "by too little to matter" in sentence
 

@@ -71,9 +71,7 @@ def test_numbers(value, text):
     assert _display.number(value) == text
 
 
-@pytest.mark.parametrize(
-    "value, text", [(0.7, "0.7000"), (1234.5, "1234"), (123456.7, "123,457"), (54.138, "54.14")]
-)
+@pytest.mark.parametrize("value, text", [(0.7, "0.7000"), (1234.5, "1234"), (123456.7, "123,457"), (54.138, "54.14")])
 def test_significant_digits(value, text):
     assert _display.significant(value) == text
 
