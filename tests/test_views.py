@@ -1,4 +1,4 @@
-"""Views and tables of numbers, beside NumPy's arrays, and the extremes of numbers, beside Python's."""
+"""Views and tables of numbers, beside NumPy's arrays."""
 
 import numpy as np
 import pytest
@@ -119,30 +119,3 @@ def test_behind_the_end_there_is_no_rest():
 def test_what_is_not_contiguous_is_refused(use):
     with pytest.raises(TypingError):
         use(np.zeros((3, 3)))
-
-
-@_jit.helper
-def _extremes(a, b, c):
-    return min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1)
-
-
-@njit(**_jit._OPTIONS)
-def extremes(a, b, c):
-    return _extremes(a, b, c)
-
-
-KINDS = [(int, int, int), (float, float, float), (int, float, np.float32), (np.int32, int, int)]
-
-
-@pytest.mark.parametrize("kinds", KINDS)
-def test_extremes_are_those_of_python(kinds):
-    for numbers in np.random.default_rng(0).integers(-9, 9, (40, 3)):
-        a, b, c = (kind(number) for kind, number in zip(kinds, numbers, strict=True))
-        assert extremes(a, b, c) == (min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1))
-
-
-@pytest.mark.parametrize("numbers", [(np.nan, 1.0, 2.0), (1.0, np.nan, 0.0), (2.0, 1.0, np.nan)])
-def test_extremes_with_nan_are_those_of_python(numbers):
-    a, b, c = numbers
-    expected = min(a, b), max(a, b), min(a, b, c), max(a, b, c), min(8, a), max(a, 1)
-    np.testing.assert_array_equal(extremes(*numbers), expected)

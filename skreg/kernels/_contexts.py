@@ -3,17 +3,24 @@
 Compiling asks the typing context what `a + b` is for arguments of some types, and the target context for what
 makes code of it; numba tries some ten candidates each time, and looks at the source of each answer. The same
 questions come some thousand times in a kernel. Here each is asked once, for the options that functions are
-compiled with. `min` and `max` are our own (_extremes.py). A context with a memory shares all else with the one
-that it is made of, which stays as it was.
+compiled with. A few functions are our own (_arithmetic.py, _ranges.py), and calls (_lowering.py). A context with a
+memory shares all else with the one that it is made of, which stays as it was.
 """
 
 from functools import lru_cache
 
 from numba import types
+from numba.core import cgutils
 from numba.core.cpu import CPUContext
+from numba.core.datamodel.manager import DataModelManager
+from numba.core.datamodel.models import BooleanModel
 from numba.core.typing import Context
 
-from ._extremes import EXTREMES
+from ._arithmetic import division, maximum, minimum
+from ._lowering import emit_call
+from ._ranges import kernel_range
+
+_OWN = {id(max): maximum, id(min): minimum, id(range): kernel_range}  # some of the others have no hash
 
 
 def _twin(thing):
@@ -59,14 +66,19 @@ class _TypingContext(Context):
         return answer
 
     def resolve_value_type(self, value):
-        if value is min or value is max:
-            value = EXTREMES[value]
-        kind = super().resolve_value_type(value)
+        kind = super().resolve_value_type(_OWN.get(id(value), value))
         if type(kind) is not types.Function:
             return kind
         if kind not in self._known_functions:
             self._known_functions[kind] = _known_function(kind)
         return self._known_functions[kind]
+
+
+class _Boolean(BooleanModel):
+    """Read from a byte without a branch."""
+
+    def from_data(self, builder, value):
+        return cgutils.as_bool_bit(builder, value)
 
 
 class _TargetContext(CPUContext):
@@ -75,6 +87,7 @@ class _TargetContext(CPUContext):
     def __init__(self, context, typing_context):
         vars(self).update(vars(context), typing_context=typing_context)
         self._implementations, self._sizes = {}, {}
+        self.data_model_manager = DataModelManager({types.Boolean: _Boolean}).chain(self.data_model_manager)
 
     def get_abi_sizeof(self, ty):
         if ty not in self._sizes:  # numba has LLVM read a module of its own for it
@@ -82,6 +95,9 @@ class _TargetContext(CPUContext):
         return self._sizes[ty]
 
     def get_function(self, fn, sig, _firstcall=True):
+        own = division(getattr(fn, "typing_key", fn), sig.args)
+        if own:
+            return own
         if not isinstance(fn, types.Function):
             # A name is one of numba's own: where it is unknown, nobody has registered it meanwhile.
             return super().get_function(fn, sig, _firstcall and not isinstance(fn, str))
@@ -93,6 +109,23 @@ class _TargetContext(CPUContext):
         implementation = _twin(self._implementations[question])
         implementation._context = self
         return implementation
+
+    def get_constant_generic(self, builder, ty, val):
+        if isinstance(ty, types.Dispatcher):  # a helper, of which nobody needs the address
+            return self.get_dummy_value()
+        return super().get_constant_generic(builder, ty, val)
+
+    def insert_user_function(self, func, fndesc, libs=()):
+        def emit(ctx, builder, signature, args):
+            return ctx.call_internal(builder, fndesc, signature, args)
+
+        emit.signature, emit.libs = fndesc.argtypes, tuple(libs)
+        self._defns[func].append(emit, emit.signature)
+
+    def call_internal(self, builder, fndesc, sig, args):
+        if self.enable_boundscheck:  # which raises
+            return super().call_internal(builder, fndesc, sig, args)
+        return emit_call(self, builder, fndesc, args)
 
 
 @lru_cache(maxsize=None)

@@ -17,8 +17,6 @@ from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
-from numba.core.errors import LoweringError, new_error_context
-from numba.core.lowering import Lower
 from numba.core.postproc import PostProcessor
 from numba.core.typed_passes import (
     InlineOverloads,
@@ -37,6 +35,7 @@ from numba.core.untyped_passes import (
 
 from ._collector import collector_paused
 from ._contexts import with_memory
+from ._lowering import LeanLower
 
 # The last one says where variables end, for references to be counted.
 _NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites, IRLegalization}
@@ -93,36 +92,11 @@ def _link(module, libraries):
         module.link_in(other, preserve=True)
 
 
-class _Lower(Lower):
-    """As numba's, but for what counting references takes, and messages for each statement.
-
-    Of a variable that gets another value the one before is not looked at, so that it needs no first one, either.
-    """
-
-    def alloca_lltype(self, name, lltype, datamodel=None):
-        with self.builder.goto_entry_block():
-            return self.builder.alloca(lltype, name=name)
-
-    def storevar(self, value, name, argidx=None):
-        if name in self._singly_assigned_vars:
-            super().storevar(value, name, argidx)
-        else:
-            self.builder.store(value, self.getvar(name))
-
-    def lower_block(self, block):
-        self.pre_block(block)
-        with new_error_context("lowering a block at {loc}", loc=block.loc, errcls_=LoweringError):
-            for statement in block.body:
-                self.loc = statement.loc
-                self.lower_inst(statement)
-        self.post_block(block)
-
-
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _HelperLowering(NativeLowering):
     """Lowers a function without making it callable from Python."""
 
-    _name, lowering_class = "skreg_helper_lowering", _Lower
+    _name, lowering_class = "skreg_helper_lowering", LeanLower
     attribute = None  # of the LLVM function
 
     def run_pass(self, state):
@@ -187,7 +161,7 @@ class _EntryLibrary(_Library):
 class _EntryLowering(NativeLowering):
     """Lowers a function that Python or another kernel calls."""
 
-    _name, lowering_class = "skreg_entry_lowering", _Lower
+    _name, lowering_class = "skreg_entry_lowering", LeanLower
 
     def run_pass(self, state):
         if state.library is None:
