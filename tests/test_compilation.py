@@ -562,12 +562,19 @@ def test_a_cache_folder_of_the_users_choice_is_used(load, tmp_path, monkeypatch)
     assert list((tmp_path / "chosen").rglob("*.nbc"))
 
 
-def test_helpers_compile_without_our_own_pipeline_too(tmp_path):
-    """It reaches into numba; with a numba that has other insides, helpers are compiled as numba does."""
+UNKNOWN_NUMBAS = {
+    "with other insides": "import skreg.kernels; sys.modules['skreg.kernels._pipeline'] = None",
+    "newer": "import numba; numba.version_info = numba.version_info._replace(short=(9, 0))",
+}
+
+
+@pytest.mark.parametrize("change", UNKNOWN_NUMBAS.values(), ids=UNKNOWN_NUMBAS)
+def test_helpers_compile_without_our_own_pipeline_too(tmp_path, change):
+    """It reaches into numba; with a numba that it does not know, helpers are compiled as numba does."""
     (tmp_path / "one_line.py").write_text(ONE_LINE)
     code = (
-        "import sys, skreg.kernels; sys.modules['skreg.kernels._pipeline'] = None\n"
-        "from one_line import kernel; print(kernel(20.5), sys.modules['skreg.kernels._pipeline'])"
+        f"import sys\n{change}\n"
+        "from one_line import kernel; print(kernel(20.5), sys.modules.get('skreg.kernels._pipeline'))"
     )
     paths = os.pathsep.join([str(tmp_path), str(Path(skreg.__file__).parents[1])])
     process = subprocess.run(

@@ -11,7 +11,7 @@ import platform
 from functools import cached_property, update_wrapper
 from pathlib import Path
 
-from numba import njit, types
+from numba import njit, types, version_info
 from numba.extending import typeof_impl
 
 from ._cache import ForgivingCache
@@ -33,9 +33,12 @@ _EXACT_OPTIONS = {**_OPTIONS, "fastmath": {"contract"}}
 
 
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_NEWEST_KNOWN_NUMBA = (0, 68)  # into which _pipeline.py reaches
 try:
+    if version_info.short > _NEWEST_KNOWN_NUMBA:
+        raise ImportError
     from ._pipeline import EntryCompiler, HelperCompiler, InlinedCompiler, OutlinedCompiler
-except (ImportError, AttributeError):  # another numba: helpers then take longer to compile, nothing else
+except (ImportError, AttributeError):  # another numba: kernels then take longer to compile, nothing else
     _FOR_ENTRIES = _FOR_HELPERS = _FOR_INLINED = _FOR_OUTLINED = {}
 else:
     _FOR_ENTRIES = {"pipeline_class": EntryCompiler}

@@ -17,6 +17,11 @@ from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.interpreter import (
+    Interpreter,
+    peep_hole_delete_with_exit,
+    peep_hole_fuse_dict_add_updates,
+)
 from numba.core.postproc import PostProcessor
 from numba.core.typed_passes import (
     InlineOverloads,
@@ -28,6 +33,7 @@ from numba.core.typed_passes import (
 from numba.core.untyped_passes import (
     GenericRewrites,
     InlineClosureLikes,
+    IRProcessing,
     ReconstructSSA,
     TranslateByteCode,
     WithLifting,
@@ -37,21 +43,37 @@ from ._collector import collector_paused
 from ._contexts import with_memory
 from ._lowering import LeanLower
 
-# The last one says where variables end, for references to be counted.
-_NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites, IRLegalization}
-# They end with an analysis of lifetimes, as IRProcessing does, which is enough.
-_ANALYSING = {TranslateByteCode, GenericRewrites, ReconstructSSA, PreLowerStripPhis}
+# The last two say where variables live and end, for generators and for references to be counted.
+_NEEDLESS = {WithLifting, InlineClosureLikes, InlineOverloads, NopythonRewrites, IRProcessing, IRLegalization}
+_NEEDLESS_PEEPHOLES = {peep_hole_delete_with_exit, peep_hole_fuse_dict_add_updates}
+# They end with an analysis of lifetimes.
+_ANALYSING = {GenericRewrites, ReconstructSSA, PreLowerStripPhis}
+
+
+class _Interpreter(Interpreter):
+    """Reads bytecode without a look for what kernels have not: `with` and dictionaries."""
+
+    def post_process(self, peepholes, func_ir):
+        return super().post_process([step for step in peepholes if step not in _NEEDLESS_PEEPHOLES], func_ir)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Translation(TranslateByteCode):
+    """Makes numba's statements of bytecode."""
+
+    _name = "skreg_translation"
+
+    def run_pass(self, state):
+        state["func_ir"] = _Interpreter(state["func_id"]).interpret(state["bc"])
+        return True
 
 
 class _Library(JITCodeLibrary):
     """Code of a function that is compiled here."""
 
     def _optimize_functions(self, module):
+        """What numba does with each function; all that it would is done in the kernel that holds it."""
         module.data_layout = self._codegen._data_layout
-        for function in module.functions:
-            if not function.is_declaration:  # numba prepares its passes for those, too
-                manager, builder = self._codegen._function_pass_manager()
-                manager.run(function, builder)
 
 
 class _HelperLibrary(_Library):
@@ -201,13 +223,14 @@ class _LeanCompiler(CompilerBase):
 
     def define_pipelines(self):
         build, manager = DefaultPassBuilder, _LeanPassManager("skreg")
+        ours = {TranslateByteCode: _Translation, NativeLowering: self._lowering}
         for part in (
             build.define_untyped_pipeline(self.state), build.define_typed_pipeline(self.state),
             build.define_nopython_lowering_pipeline(self.state),
         ):  # fmt: skip
             for step, text in part.passes:
                 if step not in _NEEDLESS:
-                    manager.add_pass(self._lowering if step is NativeLowering else step, text)
+                    manager.add_pass(ours.get(step, step), text)
         manager.finalize()
         return [manager]
 
