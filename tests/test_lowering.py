@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.compiler import run_frontend
 
 import skreg.kernels
-from skreg.kernels import _jit
+from skreg.kernels import _jit, _lowering
 
 
 def extremes(a, b, c):
@@ -70,6 +71,21 @@ def branches(a, b, c):
     return kept, other, swapped, is_even, before + swapped
 
 
+def carried(a, b, c):
+    total, previous = 0, c
+    for i in range(6):
+        if i > 0:
+            total = 3 * total + previous
+        previous = a * i + b
+    if c > 0:
+        bonus = a
+    while total > 1000:
+        total -= 999
+    if c > 0:
+        total += bonus
+    return total
+
+
 def divisions(a, b, c):
     return a // 3, a % 3, a // -3, a % -3, a // 4, a % 4, (a + b) // (2 * abs(c) + 1), b % (-1 - abs(c))
 
@@ -79,7 +95,7 @@ def truths(a, b, c):
     return is_less, is_same, is_less or is_same, not is_less, is_less != is_same
 
 
-FUNCTIONS = [extremes, loops, nested_loops, branches, divisions, truths]
+FUNCTIONS = [extremes, loops, nested_loops, branches, carried, divisions, truths]
 
 
 def as_kernel(function):
@@ -134,6 +150,13 @@ def test_truths_in_memory_are_bytes(flags):
     array, expected = np.array(flags, bool), np.array(flags, bool)
     assert as_kernel(truth_in_memory)(array, 1) == truth_in_memory(expected, 1)
     np.testing.assert_array_equal(array, expected)
+
+
+def test_variables_need_memory_that_get_values_at_two_places_or_may_have_none():
+    names = _lowering._variables_without_memory(run_frontend(carried).blocks)
+    assert {"a", "b", "c"} <= names
+    assert not {"total", "previous", "bonus"} & names
+    assert "kept" not in _lowering._variables_without_memory(run_frontend(branches).blocks)
 
 
 def files_of_kernels():
