@@ -6,8 +6,9 @@ compiled code, is lowered to LLVM code and no further; the entry that links it o
 It halves the time of a first fit (14 s to 7 s on an Intel Emerald Rapids).
 
 Most of what is left is numba's own work in Python. Passes for closures, array expressions and `with`, of
-which kernels have none, are left out, and so are clocks and messages for each pass, what references are counted
-by, and all but one analysis of the variables' lifetimes. Contexts remember their answers (_contexts.py).
+which kernels have none, are left out, and so are clocks and messages for each pass, and all analysis of where
+variables live and end, by which references are counted. Contexts remember their answers (_contexts.py), and
+what is written for LLVM is short (_lowering.py).
 """
 
 from threading import get_ident

@@ -92,14 +92,15 @@ class _Run:
         monitor = self.monitor
         if self.objective.spec.is_smooth != self.spec.is_smooth:  # what is minimised is not F itself
             value = sum(evaluate(self.spec, params, self.dataset)) + sum(penalty_terms(self.spec, params))
-        penalty, validated = 0.0, None
-        if monitor.validation is not None:
+        if monitor.validation is None:
+            monitor.record_losses(n_iter, [value])
+        else:
             penalty, validated = sum(penalty_terms(self.spec, params)), monitor.validation.measure(self.spec, params)
-        monitor.record(params, n_iter, value, penalty, validated)
+            monitor.record(params, n_iter, value, penalty, validated)
         self.kept = params, n_iter, monitor.history.snapshot()
 
     def reason_to_stop(self, iterate):
-        """Why this iteration is the last one, or None.."""
+        """Why this iteration is the last one, or None."""
         self._count_still(iterate.value)
         if self.monitor.early_stopping and self.monitor.has_stalled:
             self.monitor.stalled("Stopping.")

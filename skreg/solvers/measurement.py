@@ -97,9 +97,7 @@ class Measurement:
         return self._kept[epoch] if self._keeps_params else otherwise
 
     def validated_after(self, epoch):
-        """(validation loss, score) at the end of one of the last epochs, or None without validation data."""
-        if self.validation is None:
-            return None
+        """(validation loss, score) at the end of one of the last epochs."""
         _, a_pass = self._passes
         loss = a_pass.terms[epoch].sum() / self.validation.dataset.n_samples
         return self.validation.summary(loss, a_pass.prediction[epoch])

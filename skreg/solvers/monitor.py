@@ -79,22 +79,29 @@ class Monitor:
         if self.early_stopping:
             self.best_params = params.copy()
 
-    def record(self, params, n_iter, loss, penalty, validated=None):
+    def record(self, params, n_iter, loss, penalty, validated):
         """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases.
 
-        `validated` is what `Validation.measure` says of the parameters, where there are validation data.
+        `validated` is what `Validation.measure` says of the parameters.
         """
-        history, (validation_loss, score) = self.history, validated or (None, None)
+        history, (validation_loss, score) = self.history, validated
         history.loss_curve.append(loss)
         self._say("Iteration %d, loss = %.8f", n_iter, loss)
-        if self.validation is not None:
-            history.validation_loss_curve.append(float(validation_loss + penalty))
-            history.validation_scores.append(score)
-            self._say("Validation score: %f", score)
+        history.validation_loss_curve.append(float(validation_loss + penalty))
+        history.validation_scores.append(score)
+        self._say("Validation score: %f", score)
         if self.early_stopping:
             self._compare_scores(score, params)
         else:
-            self._compare_losses(loss)
+            self._compare_losses([loss])
+
+    def record_losses(self, n_iter, losses):
+        """Ends of several epochs, the first of which has the number `n_iter`, without validation data."""
+        self.history.loss_curve += losses
+        if self.verbose:
+            for number, loss in enumerate(losses, n_iter):
+                self._say("Iteration %d, loss = %.8f", number, loss)
+        self._compare_losses(losses)
 
     def _compare_scores(self, score, params):
         history = self.history
@@ -105,11 +112,13 @@ class Monitor:
             history.best_validation_score = score
             np.copyto(self.best_params, params)
 
-    def _compare_losses(self, loss):
+    def _compare_losses(self, losses):
         history = self.history
-        worse = loss > history.best_loss - self.tol
-        history.no_improvement_count = history.no_improvement_count + 1 if worse else 0
-        history.best_loss = min(history.best_loss, loss)
+        best, count = history.best_loss, history.no_improvement_count
+        for loss in losses:
+            count = count + 1 if loss > best - self.tol else 0
+            best = min(best, loss)
+        history.best_loss, history.no_improvement_count = best, count
 
     def diverged(self, loss):
         """Record an epoch whose objective was not finite."""

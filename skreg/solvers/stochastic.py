@@ -339,17 +339,25 @@ class _Run:
             self.good.restore()
             if finite:  # the same again, bit for bit
                 epochs.run(rates[: len(finite) * epochs.n_steps], len(finite), patience)
-        for epoch, (loss, penalty) in enumerate(finite):
-            shown, validated = self._at_end_of(epoch)
-            self.monitor.record(shown, self.n_iter + 1, loss, penalty, validated)
-            self.n_iter += 1
-            self.schedule.end_epoch(self.state.n_samples_seen)
+        if finite:
+            self._record(finite)
         self.seconds_an_epoch = (perf_counter() - start) / len(objectives)
         self.good.release()
         if len(finite) < len(objectives):
             self._diverged(objectives[-1][0], rates[len(finite) * epochs.n_steps :].max())
             return True
         return not self._needs_all and self.monitor.has_stalled and self._stalled()
+
+    def _record(self, objectives):
+        """The ends of the last epochs, with what `_objectives` says of them."""
+        if self.monitor.validation is None:
+            self.monitor.record_losses(self.n_iter + 1, [loss for loss, _ in objectives])
+        else:
+            for epoch, (loss, penalty) in enumerate(objectives):
+                shown, validated = self._at_end_of(epoch)
+                self.monitor.record(shown, self.n_iter + 1 + epoch, loss, penalty, validated)
+        self.n_iter += len(objectives)
+        self.schedule.end_epoch(self.state.n_samples_seen)
 
     def _at_end_of(self, epoch):
         """(parameters, what validation data say of them) at the end of one of the last epochs."""
