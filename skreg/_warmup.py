@@ -80,19 +80,32 @@ def _has_core_for_partner():
 def prepare_all(tasks):
     """Run the tasks of `tasks_of`; yields the records of each."""
     for task in tasks:
-        with _recorded() as records, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # so few epochs do not converge
-            task()
+        records = []
+        prepare_one(task, records.append)
         yield from records
 
 
+def prepare_one(task, found):
+    """Run a task; `found` gets the record of each kernel as soon as it is ready."""
+    with _recorded(found), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so few epochs do not converge
+        task()
+
+
 def tasks_of(dtypes):
-    """Functions that together compile or load everything, the large kernels first and last."""
+    """Functions that together compile or load everything.
+
+    A second process begins at the other end. What is of one dtype stays together, since its kernels hold the same
+    helpers, and what needs another dtype as well is in the middle.
+    """
     needed = dict.fromkeys([*dtypes, "float64"])  # a full-batch solver works in float64
-    of_stages = [partial(stage.address, dtype) for stage, dtype in product(stages(), needed)]
-    of_dtypes = [_uses(dtype) for dtype in dtypes]
+    of_stages = {dtype: [partial(stage.address, dtype) for stage in stages()] for dtype in needed}
+    of_dtypes = {dtype: [*_uses(dtype)] if dtype in dtypes else [] for dtype in needed}
+    first, *others = needed
     # A small one at the very first, to see whether there is anything to compile.
-    return [*of_stages[:1], *chain(*of_dtypes[:1]), *of_stages[1:], *chain(*of_dtypes[1:])]
+    ahead = [*of_stages[first][:1], *of_dtypes[first], *of_stages[first][1:]]
+    across = chain(*map(_uses_across, dtypes))
+    return [*ahead, *across, *chain(*([*of_stages[dtype], *of_dtypes[dtype]] for dtype in others))]
 
 
 def kernels():
@@ -166,18 +179,17 @@ def _checked(dtype):
 
 
 @contextmanager
-def _recorded():
-    """Yields a list that gets (name, dtype, seconds, how it came) of what is compiled or loaded meanwhile."""
-    records = []
+def _recorded(found):
+    """Context in which `found` is called with (name, dtype, seconds, how it came) of what is compiled or loaded."""
     with ExitStack() as stack:
         for kernel in kernels():
-            stack.enter_context(_timed(kernel, records))
-        stack.enter_context(_timed_stages(records))
-        yield records
+            stack.enter_context(_timed(kernel, found))
+        stack.enter_context(_timed_stages(found))
+        yield
 
 
 @contextmanager
-def _timed(kernel, records):
+def _timed(kernel, found):
     compile_or_load = kernel.compile
 
     def timed(signature):
@@ -186,7 +198,7 @@ def _timed(kernel, records):
             return compile_or_load(signature)
         finally:
             how = LOADED if sum(kernel.stats.cache_hits.values()) > n_loaded else COMPILED
-            records.append((kernel.__name__, dtype_of(signature), time.perf_counter() - start, how))
+            found((kernel.__name__, dtype_of(signature), time.perf_counter() - start, how))
 
     kernel.compile = timed
     try:
@@ -196,7 +208,7 @@ def _timed(kernel, records):
 
 
 @contextmanager
-def _timed_stages(records):
+def _timed_stages(found):
     from .kernels.stages import Stage
 
     prepare = Stage.prepare
@@ -205,7 +217,7 @@ def _timed_stages(records):
         start = time.perf_counter()
         prepare(stage, dtype)
         was_loaded = sum(stage.dispatchers[dtype].stats.cache_hits.values()) > 0
-        records.append((stage.name, dtype.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED))
+        found((stage.name, dtype.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED))
 
     Stage.prepare = timed
     try:
@@ -218,19 +230,33 @@ def _timed_stages(records):
 
 
 def _uses(dtype):
-    """Functions that together do all that there is to do with data of a dtype, on a few rows."""
+    """Functions that together do all that there is to do with data and solvers of a dtype, on a few rows."""
+    networks = [(MLPRegressor, {"solver": solver}) for solver in ("adam", "sgd")]
+    networks += [(MLPRegressor, {"dropout": 0.5}), (MLPClassifier, {})]
+    if dtype == "float64":
+        networks += _FULL_BATCH
+    return _uses_of(networks, dtype, [dtype])
+
+
+def _uses_across(dtype):
+    """The same of a dtype with solvers and predictions of another."""
+    yield from _uses_of(_FULL_BATCH, dtype, DTYPES)
+
+
+_FULL_BATCH = [(MLPRegressor, {"solver": "lbfgs"}), (MLPClassifier, {"solver": "lbfgs"})]
+
+
+def _uses_of(networks, dtype, predicted):
     X = np.linspace(-1, 1, 24).reshape(8, 3).astype(dtype)
     y = np.arange(8) % 2
     held = [X, np.asfortranarray(X), sparse.csr_array(X), _with_long_indices(X)]
-    networks = [(MLPRegressor, {"solver": solver}) for solver in ("adam", "sgd", "lbfgs")]
-    networks += [(MLPRegressor, {"dropout": 0.5}), (MLPClassifier, {}), (MLPClassifier, {"solver": "lbfgs"})]
     for (kind, parameters), data in product(networks, held):
-        yield partial(_use, kind((2,), max_iter=1, random_state=0, **parameters), data, y)
+        yield partial(_use, kind((2,), max_iter=1, random_state=0, **parameters), data, y, predicted)
 
 
-def _use(network, X, y):
+def _use(network, X, y, predicted):
     network.fit(X, y).fit(X, y, y + 1, X_val=X, y_val=y)
-    for dtype in DTYPES:
+    for dtype in predicted:
         network.predict(X.astype(dtype))
     network.objective(X, y)
 

@@ -48,8 +48,15 @@ class Partner:
 
 def main():
     """In the second process: a line for each kernel that it has compiled, as soon as it is on disk."""
-    from ._warmup import COMPILED, prepare_all, tasks_of
+    from ._warmup import COMPILED, prepare_one, tasks_of
+    from .kernels._collector import load_kernels
 
-    for name, dtype, seconds, how in prepare_all(reversed(tasks_of(sys.argv[1:]))):
+    load_kernels()  # for all of them to be watched
+
+    def say(record):
+        *what, how = record
         if how == COMPILED:
-            print(name, dtype, seconds, flush=True)
+            print(*what, flush=True)
+
+    for task in reversed(tasks_of(sys.argv[1:])):
+        prepare_one(task, say)
