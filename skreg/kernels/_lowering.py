@@ -1,7 +1,8 @@
 """From numba's typed statements to LLVM's instructions, with fewer of them than numba writes.
 
-LLVM leaves out what is needless anyway; reading and writing it took most of a first fit's time. What is counted,
-checked and copied for references, errors and debuggers has no use here: kernels make no object and raise nothing.
+LLVM leaves out what is needless anyway, but writing, reading and simplifying it took a quarter of a first fit's time.
+What is counted, checked and copied for references, errors and debuggers has no use here: kernels make no object and
+raise nothing.
 """
 
 from collections import Counter
