@@ -129,6 +129,18 @@ def test_extremes_with_nan_are_those_of_python(numbers):
     np.testing.assert_array_equal(as_kernel(extremes)(*numbers), extremes(*numbers))
 
 
+def test_a_helper_may_return_nothing_in_the_place_of_a_value():
+    larger = _jit.helper(lambda a, b: a if a > b else None)
+
+    def sum_of_larger(a, b, c):
+        first, second = larger(a, b), larger(b, c)
+        return (0 if first is None else first) + (100 if second is None else second)
+
+    kernel = as_kernel(sum_of_larger)
+    for a, b, c in np.random.default_rng(0).integers(-9, 9, (100, 3)).tolist():
+        assert kernel(a, b, c) == (a if a > b else 0) + (b if b > c else 100)
+
+
 def test_zero_divides_to_zero():
     kernel = as_kernel(lambda a, b: (a // b, a % b))
     assert [kernel(a, 0) for a in (-3, 0, 5)] == [(0, 0)] * 3

@@ -123,7 +123,8 @@ class _TargetContext(CPUContext):
         self._defns[func].append(emit, emit.signature)
 
     def call_internal(self, builder, fndesc, sig, args):
-        if self.enable_boundscheck:  # which raises
+        # Checks of bounds raise, and how a call has ended says whether there is a value that there may not be.
+        if self.enable_boundscheck or isinstance(fndesc.restype, types.Optional):
             return super().call_internal(builder, fndesc, sig, args)
         return emit_call(self, builder, fndesc, args)
 
