@@ -56,7 +56,6 @@ def prepare(dtypes=DTYPES):
     Where there is much to compile, a second process takes its part.
     """
     dtypes = [_checked(dtype) for dtype in ([dtypes] if isinstance(dtypes, str) else dtypes)]
-    load_kernels()
     known, partner = set(), None
     try:
         for name, dtype, seconds, how in prepare_all(tasks_of(dtypes)):
@@ -110,6 +109,7 @@ def tasks_of(dtypes):
 
 def kernels():
     """The compiled functions that Python calls."""
+    load_kernels()
     from .kernels import draws  # noqa: F401 - which is loaded when it is first used
     from .kernels._jit import ENTRIES
 
@@ -118,6 +118,7 @@ def kernels():
 
 def stages():
     """The functions that kernels call by address."""
+    load_kernels()
     from .kernels import (
         activations,
         activity,
@@ -240,7 +241,7 @@ def _uses(dtype):
 
 def _uses_across(dtype):
     """The same of a dtype with solvers and predictions of another."""
-    yield from _uses_of(_FULL_BATCH, dtype, DTYPES)
+    return _uses_of(_FULL_BATCH, dtype, DTYPES)
 
 
 _FULL_BATCH = [(MLPRegressor, {"solver": "lbfgs"}), (MLPClassifier, {"solver": "lbfgs"})]

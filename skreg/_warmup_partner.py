@@ -49,9 +49,6 @@ class Partner:
 def main():
     """In the second process: a line for each kernel that it has compiled, as soon as it is on disk."""
     from ._warmup import COMPILED, prepare_one, tasks_of
-    from .kernels._collector import load_kernels
-
-    load_kernels()  # for all of them to be watched
 
     def say(record):
         *what, how = record

@@ -24,19 +24,19 @@ class _Range(types.SimpleIterableType):
         super().__init__(f"Range({falls})", _Numbers(falls))
 
 
+_BOUNDS = [(name, types.intp) for name in ("start", "stop", "step")]
+
+
 @register_model(_Range)
 class _RangeModel(models.StructModel):
     def __init__(self, manager, kind):
-        super().__init__(manager, kind, [(name, types.intp) for name in ("start", "stop", "step")])
+        super().__init__(manager, kind, _BOUNDS)
 
 
 @register_model(_Numbers)
 class _NumbersModel(models.StructModel):
     def __init__(self, manager, kind):
-        super().__init__(manager, kind, [("place", types.CPointer(types.intp)), *_STOP_AND_STEP])
-
-
-_STOP_AND_STEP = [("stop", types.intp), ("step", types.intp)]
+        super().__init__(manager, kind, [("place", types.CPointer(types.intp)), *_BOUNDS[1:]])
 
 
 def _bounds(values):

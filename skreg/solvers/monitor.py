@@ -85,8 +85,7 @@ class Monitor:
         `validated` is what `Validation.measure` says of the parameters.
         """
         history, (validation_loss, score) = self.history, validated
-        history.loss_curve.append(loss)
-        self._say("Iteration %d, loss = %.8f", n_iter, loss)
+        self._add_losses(n_iter, [loss])
         history.validation_loss_curve.append(float(validation_loss + penalty))
         history.validation_scores.append(score)
         self._say("Validation score: %f", score)
@@ -97,11 +96,13 @@ class Monitor:
 
     def record_losses(self, n_iter, losses):
         """Ends of several epochs, the first of which has the number `n_iter`, without validation data."""
-        self.history.loss_curve += losses
-        if self.verbose:
-            for number, loss in enumerate(losses, n_iter):
-                self._say("Iteration %d, loss = %.8f", number, loss)
+        self._add_losses(n_iter, losses)
         self._compare_losses(losses)
+
+    def _add_losses(self, n_iter, losses):
+        self.history.loss_curve += losses
+        for number, loss in enumerate(losses, n_iter):
+            self._say("Iteration %d, loss = %.8f", number, loss)
 
     def _compare_scores(self, score, params):
         history = self.history
