@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -250,10 +251,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels, or 0 and 1 for each label of a multilabel target.
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels), or csr_matrix of the latter shape
+            Labels, or 0 and 1 for each label of a multilabel target; sparse where `fit` was given sparse ones.
         """
-        return self._decide(self._raw_predict(X))
+        labels = self._decide(self._raw_predict(X))
+        return sparse.csr_matrix(labels) if self._sparse_labels else labels
 
     def predict_proba(self, X, n_draws=None, random_state=None, return_std=False):
         """Probabilities of the classes, with their uncertainty if asked for.
@@ -334,12 +336,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
 
     def _validate_target(self, y, loss, new_classes):
-        if hasattr(y, "toarray"):
-            y = y.toarray()
-        y = np.asarray(y)
+        is_sparse = sparse.issparse(y)
+        y = y.toarray() if is_sparse else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
+        if new_classes or not hasattr(self, "_sparse_labels"):
+            self._sparse_labels = is_sparse and y.ndim == 2
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError("Multioutput target data is not supported: y must have one column, or be 0 and 1 in each.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.neural_network
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -418,11 +419,15 @@ def test_multilabel_targets_dense_and_sparse(solver, hold):
     Y = np.column_stack([y, X[:, 1] > 0, X[:, 2] > 0]).astype(int)
     net = quick(MLPClassifier, solver=solver).fit(X, hold(Y))
     assert_same_network(net, quick(MLPClassifier, solver=solver).fit(X, Y))
-    assert net.predict(X).shape == net.predict_proba(X).shape == (N, 3)
-    assert set(np.unique(net.predict(X))) <= {0, 1}
-    np.testing.assert_array_equal(net.predict(X), net.predict_proba(X) > 0.5)
+    labels = net.predict(X)
+    theirs = sklearn.neural_network.MLPClassifier((2,), solver=solver, max_iter=1).fit(X, hold(Y)).predict(X)
+    assert type(labels) is type(theirs)
+    labels = labels.toarray() if sparse.issparse(labels) else labels
+    assert labels.shape == net.predict_proba(X).shape == (N, 3)
+    assert labels.dtype.kind == theirs.dtype.kind
+    np.testing.assert_array_equal(labels, net.predict_proba(X) > 0.5)
     np.testing.assert_array_equal(net.classes_, np.arange(3))
-    assert net.score(X, Y) == np.mean((net.predict(X) == Y).all(axis=1))
+    assert net.score(X, Y) == np.mean((labels == Y).all(axis=1))
 
 
 def test_multilabel_with_validation_data_and_early_stopping():

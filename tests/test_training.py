@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import sklearn.model_selection
 import sklearn.neural_network
+from joblib import parallel_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -651,6 +652,16 @@ def test_warnings_point_at_the_code_of_the_caller(cls):
         found = [warning for warning in caught(call) if warning.category in ours]
         assert found, name
         assert {warning.filename for warning in found} == {__file__}, name
+
+
+@BOTH
+def test_warnings_of_a_worker_point_at_skreg(cls):
+    """In a thread of a search the caller has no line: the runner's would hide where the warning comes from."""
+    X, y = data()
+    with parallel_config("threading", n_jobs=2):
+        found = caught(lambda: GridSearchCV(quick(cls), {"alpha": [0.1]}, cv=2, refit=False).fit(X, y))
+    assert found
+    assert {Path(warning.filename).name for warning in found} == {"stochastic.py"}
 
 
 def test_a_warning_that_is_an_error_leaves_a_usable_estimator():

@@ -26,14 +26,14 @@ def sort_columns(X):
     numeric, categorical : list of str
         Names in the order of `X`. Booleans are categories.
     notes : list of str
-        One sentence for each kind of column that is left out: dates, identifiers, row numbers.
+        One sentence for each kind of column that is left out: dates, identifiers, row numbers, constants.
 
     Raises
     ------
     InputError
         If a column is empty, holds infinity or mixes types, or if none is left.
     """
-    groups = {"number": [], "category": [], "date": [], "identifier": [], "row number": []}
+    groups = {"number": [], "category": [], "date": [], "identifier": [], "row number": [], "constant": []}
     for name in X.columns:
         groups[_kind_of(X[name])].append(name)
     if not groups["number"] and not groups["category"]:
@@ -47,7 +47,7 @@ def _kind_of(column):
     if column.isna().all():
         raise InputError(f"The column {column.name!r} has no values; leave it out.")
     if types.is_bool_dtype(column.dtype):
-        return "category"
+        return _kind_of_labels(column)
     if types.is_complex_dtype(column.dtype):
         raise InputError(f"The column {column.name!r} holds complex numbers.")
     if types.is_numeric_dtype(column.dtype):
@@ -69,6 +69,8 @@ def _kind_of_number(column):
     values = column.to_numpy(dtype=float, na_value=np.nan)
     if np.isinf(values).any():
         raise InputError(f"The column {column.name!r} holds an infinite value.")
+    if np.nanmin(values) == np.nanmax(values):
+        return "constant"
     is_unnamed = column.name == "" or str(column.name).startswith("Unnamed: ")
     is_counted = len(values) > 1 and np.all(np.diff(values) > 0)
     return "row number" if is_unnamed and is_counted else "number"
@@ -77,6 +79,8 @@ def _kind_of_number(column):
 def _kind_of_labels(column):
     values = column.dropna()
     n_values = values.nunique()
+    if n_values == 1 and len(values) == len(column):
+        return "constant"
     if isinstance(values.iloc[0], str) and values.astype(str).str.fullmatch(ISO_DATE).all():
         return "date"
     if n_values > max(MIN_IDENTIFIER_VALUES, IDENTIFIER_SHARE * len(values)):
@@ -89,6 +93,7 @@ def _notes(groups):
         "date": "dates are not inputs by themselves; add columns such as year or weekday",
         "identifier": "nearly every row has a text of its own",
         "row number": "only the rows are counted there",
+        "constant": "the value is the same in all rows",
     }
     for kind, reason in reasons.items():
         if groups[kind]:

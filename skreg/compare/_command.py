@@ -35,7 +35,7 @@ def add_arguments(parser):
         default="auto",
         help="auto takes labels and few distinct whole numbers for classes (default: auto)",
     )
-    add("--folds", type=_at_least(2), metavar="N", help="outer folds (default: 5; 3 with --quick)")
+    add("--folds", type=_folds, metavar="N", help="outer folds (default: 5; 3 with --quick)")
     add(
         "--jobs",
         type=_jobs,
@@ -112,8 +112,9 @@ def _read(options):
 
 def _headline(dataset, source):
     n_rows, n_inputs = len(dataset.y), len(dataset.input_names)
+    inputs = "1 input" if n_inputs == 1 else f"{n_inputs:,} inputs"
     return (
-        f"{source.name}: {n_rows:,} rows, {n_inputs:,} inputs, target {dataset.target!r}: "
+        f"{source.name}: {n_rows:,} rows, {inputs}, target {dataset.target!r}: "
         f"{dataset.task.label} ({dataset.task.reason})."
     )
 
@@ -140,28 +141,21 @@ def check_output(path):
         raise InputError(f"The report {path} cannot be written: {error.strerror}.") from None
 
 
-def _at_least(lowest):
-    def whole_number(text):
+def _whole_number(is_allowed, allowed):
+    """Type of an option: a whole number of which `is_allowed` holds, as `allowed` says in words."""
+
+    def read(text):
         try:
             value = int(text)
         except ValueError:
-            value = lowest - 1
-        if value < lowest:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {lowest}")
+            value = None
+        if value is None or not is_allowed(value):
+            raise argparse.ArgumentTypeError(f"must be a whole number {allowed}, not {text!r}")
         return value
 
-    return whole_number
+    return read
 
 
-def _jobs(text):
-    return -1 if text == "-1" else _at_least(1)(text)
-
-
-def _seed(text):
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError("must be a whole number from 0 to 4294967295")
-    return value
+_folds = _whole_number(lambda value: value >= 2, "of at least 2")
+_jobs = _whole_number(lambda value: value >= 1 or value == -1, "of at least 1, or -1 for all cores")
+_seed = _whole_number(lambda value: 0 <= value < 2**32, "from 0 to 4294967295")

@@ -10,6 +10,7 @@ from ._errors import InputError, listing
 from ._preprocess import make_preprocessor
 from ._target import read_target
 from ._task import choose_task
+from ._text_numbers import read_numbers
 
 _KNOWN_ROWS = ["is_known = ~pd.isna(y)", "X, y = X[is_known], y[is_known]"]
 
@@ -84,6 +85,8 @@ def make_dataset(X, y, *, task="auto", target=None):
     target = target or str(getattr(y, "name", None) or "target")
     notes, steps = [], []
     X = _as_inputs(X, steps)
+    if hasattr(X, "columns"):
+        X = read_numbers(X, notes, steps)
     y, is_known = read_target(y, target)
     if X.shape[0] != len(is_known):
         raise InputError(f"X has {X.shape[0]} rows and y has {len(is_known)}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ._data import make_dataset
 from ._errors import InputError, listing, require
-from ._recipe import quoted
+from ._recipe import quoted, write
 from ._source import file_source
 
 SEPARATORS = ",;\t|"
@@ -43,28 +43,35 @@ def read_dataset(path, target=None, *, task="auto", drop=()):
     if reader is None:
         raise InputError(f"{path} must end in {listing(READERS)}.")
     _check_exists(path)
-    data, call = reader(path)
+    data, call, notes = reader(path)
     _check_columns(data.columns, path, target, drop)
     if len(data) == 0:
         raise InputError(f"{path} has a header but no rows.")
     y = data[target]
     dataset = make_dataset(data.drop(columns=[target, *drop]), y, task=task, target=target)
+    dataset.notes[:0] = notes
     return dataset, file_source(path, target, call, drop)
 
 
 def read_csv(path):
-    """DataFrame of a CSV file, and the call of pandas that reads it.
+    """DataFrame of a CSV file, the call of pandas that reads it, and notes.
 
     The separator is the one of `,`, `;`, tab and `|` that splits the first line into the most
-    fields. A decimal comma is recognised where the separator is another one.
+    fields. A decimal comma is recognised where the separator is another one, and a field that is
+    but a question mark is missing.
     """
     pandas = require("pandas", "Reading a file")
-    options = {}
+    options, notes = {}, []
     try:
         separator = _check_lines(path)
         if separator != ",":
             options["sep"] = separator
         data = _read_csv(pandas, path, options)
+        marks = _question_marks(data)
+        if marks:
+            options["na_values"] = marks
+            notes.append("Read '?' as a missing value.")
+            data = _read_csv(pandas, path, options)
         if separator != "," and _has_decimal_comma(data):
             options["decimal"] = ","
             data = _read_csv(pandas, path, options)
@@ -75,12 +82,12 @@ def read_csv(path):
     except (csv.Error, pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} cannot be read as CSV: {reason}.") from None
-    written = "".join(f", {name}={quoted(value)}" for name, value in options.items())
-    return data, f"pd.read_csv({quoted(path)}{written})"
+    written = "".join(f", {name}={write(value)}" for name, value in options.items())
+    return data, f"pd.read_csv({quoted(path)}{written})", notes
 
 
 def read_parquet(path):
-    """DataFrame of a parquet file, and the call of pandas that reads it."""
+    """DataFrame of a parquet file, the call of pandas that reads it, and notes: none."""
     pandas = require("pandas", "Reading a file")
     arrow = require("pyarrow", "Reading a parquet file")
     try:
@@ -88,7 +95,7 @@ def read_parquet(path):
     except (arrow.ArrowException, ValueError, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} cannot be read as parquet: {reason}.") from None
-    return data.rename(columns=str), f"pd.read_parquet({quoted(path)})"
+    return data.rename(columns=str), f"pd.read_parquet({quoted(path)})", []
 
 
 READERS = {".csv": read_csv, ".parquet": read_parquet}
@@ -149,6 +156,12 @@ def _is_number(text):
     except ValueError:
         return False
     return True
+
+
+def _question_marks(data):
+    """How missing values are written in old files, with the spaces around."""
+    text = data.select_dtypes(exclude="number")
+    return sorted({value for name in text for value in text[name].unique() if str(value).strip() == "?"})
 
 
 def _has_decimal_comma(data):

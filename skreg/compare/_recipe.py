@@ -48,15 +48,15 @@ def recipe(comparison, result):
     return "\n".join(lines) + "\n"
 
 
-def write(value, names, indent=0):
+def write(value, names=None, indent=0):
     """A value as Python, with the names that must be imported added to `names`.
 
     Parameters
     ----------
     value : object
         An estimator, a list or tuple of values, a number, a string, None or a bool.
-    names : defaultdict of set
-        Receives names by the module to import them from.
+    names : defaultdict of set or None
+        Receives names by the module to import them from; needed for estimators.
     indent : int
         Spaces before the line that the value is on.
 

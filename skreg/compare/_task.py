@@ -84,13 +84,23 @@ def choose_task(y, task, target):
         raise InputError(f"The target {target!r} is constant, so there is nothing to predict.")
     if is_text(y) and n_values > max(20, len(y) // 2):
         raise InputError(
-            f"The target {target!r} holds {n_values} different texts in {len(y)} rows, too many "
-            "for classes; if they are numbers, write them without units and separators."
+            f"The target {target!r} holds {n_values} different texts in {len(y)} rows, too many for classes; if they "
+            f"are numbers, write {_first_text(y)!r} and the like as a number, or leave the field empty."
         )
     if task == "auto":
         return detect_task(y)
     n_classes = n_values if task == "classification" else 0
     return Task(task, "as asked for", n_classes)
+
+
+def _first_text(y):
+    """The first value that is no number; the first one where all are."""
+    for text in y:
+        try:
+            float(text)
+        except ValueError:
+            return str(text)
+    return str(y[0])
 
 
 def check_folds(y, task, n_folds):

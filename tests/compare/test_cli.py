@@ -203,7 +203,7 @@ def test_separators_decimals_and_byte_order_mark(separator, decimal, tmp_path):
     frame["note"] = "a, b; c"
     path = str(tmp_path / "data.csv")
     frame.to_csv(path, sep=separator, decimal=decimal, index=False, encoding="utf-8-sig")
-    data, call = read_csv(path)
+    data, call, _ = read_csv(path)
     pd.testing.assert_frame_equal(data, frame)
     pd.testing.assert_frame_equal(eval(call, {"pd": pd}), frame)
 

@@ -130,3 +130,64 @@ def test_encoded_columns_know_their_input(frame):
     assert len(origin) == len(names)
     for index, name in zip(origin, names, strict=True):
         assert dataset.input_names[index] in name
+
+
+def text_column(n_rows, marks, form="{}"):
+    """Numbers as text, with marks in the first rows."""
+    texts = pd.Series([form.format(number) for number in range(50, 50 + n_rows)])
+    texts[: len(marks)] = marks
+    return texts
+
+
+@pytest.mark.parametrize("dtype", [object, "str", "string"])
+@pytest.mark.parametrize("marks, words", [
+    ([], "as text; they are read as numbers"),
+    (["?"], "but for 1 row, read as missing: '?'"),
+    (["?", "none", "?", None], "but for 3 rows, read as missing: '?', 'none'"),
+])  # fmt: skip
+def test_a_column_of_numbers_with_a_few_marks_is_one_of_numbers(dtype, marks, words):
+    X = pd.DataFrame({"hp": text_column(80, marks).astype(dtype), "size": np.arange(80) % 7})
+    original = X.copy()
+    dataset = make_dataset(X, np.arange(80) / 3)
+    assert dataset.numeric == ["hp", "size"]
+    assert [note.endswith(f"{words}.") for note in dataset.notes] == [True]
+    np.testing.assert_array_equal(dataset.X["hp"][len(marks) :], np.arange(50 + len(marks), 130))
+    assert dataset.X["hp"][: len(marks)].isna().all()
+    pd.testing.assert_frame_equal(X, original)
+    names = {"pd": pd, "X": X}
+    exec("\n".join(dataset.steps), names)
+    pd.testing.assert_frame_equal(names["X"], dataset.X)
+
+
+@pytest.mark.parametrize("texts", [
+    [str(i % 8) for i in range(79)] + ["8+"],  # codes
+    text_column(80, ["?"] * 5),  # more than a few
+    pd.Categorical(text_column(80, ["?"]).where(np.arange(80) < 20)),  # as its owner says
+])  # fmt: skip
+def test_a_column_of_categories_stays_one(texts):
+    X = pd.DataFrame({"code": texts, "size": np.arange(80) % 7})
+    dataset = make_dataset(X, np.arange(80) / 3)
+    assert dataset.steps == []
+    assert "code" not in dataset.numeric
+
+
+@pytest.mark.parametrize("form", ["{}%", "$ {}", "{},000", "{}.000,5 €", "{},5"])
+def test_numbers_with_units_are_pointed_out(form):
+    X = pd.DataFrame({"share": text_column(80, [], form), "size": np.arange(80) % 7})
+    notes = make_dataset(X, np.arange(80) / 3).notes
+    assert any(f"such as '{form.format(50)}'" in note and "without units" in note for note in notes)
+
+
+@pytest.mark.parametrize("column", [
+    [7.0] * 40, [7] * 39 + [None], [True] * 40, ["a"] * 40, pd.Categorical(["a"] * 40, categories=["a", "b"]),
+])  # fmt: skip
+def test_constant_columns_are_left_out(column):
+    X = pd.DataFrame({"same": column, "size": np.arange(40) % 7})
+    dataset = make_dataset(X, np.arange(40) / 3)
+    assert dataset.input_names == ["size"]
+    assert dataset.notes == ["Left out 'same': the value is the same in all rows."]
+
+
+def test_one_category_beside_missing_values_says_something():
+    X = pd.DataFrame({"pool": ["yes", None] * 20})
+    assert make_dataset(X, np.arange(40) / 3).categorical == ["pool"]
