@@ -10,12 +10,14 @@ class DivergenceError(ValueError):
         Epoch (or L-BFGS iteration), counted from 1, at which the objective was no longer finite.
     learning_rate : float or None
         Learning rate in that epoch; None for ``solver="lbfgs"``, which has none.
+    parameter : str, default='learning_rate_init'
+        The estimator's parameter that it comes from.
     """
 
-    def __init__(self, epoch, learning_rate):
-        self.epoch, self.learning_rate = epoch, learning_rate
+    def __init__(self, epoch, learning_rate, parameter="learning_rate_init"):
+        self.epoch, self.learning_rate, self.parameter = epoch, learning_rate, parameter
         rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
-        advice = "" if learning_rate is None else " or choose a smaller learning_rate_init"
+        advice = "" if learning_rate is None else f" or choose a smaller {parameter}"
         super().__init__(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
             f"preprocessed. Training diverged in epoch {epoch}{rate}; the weights of the last finite epoch were kept. "
@@ -23,4 +25,4 @@ class DivergenceError(ValueError):
         )
 
     def __reduce__(self):
-        return type(self), (self.epoch, self.learning_rate)
+        return type(self), (self.epoch, self.learning_rate, self.parameter)

@@ -181,8 +181,11 @@ class BaseLassoNet(SelectorMixin):
         )  # fmt: skip
         sgd = replace(dense, solver="sgd", nesterovs_momentum=False)
         path = Path(spec, dataset, validation, dense, sgd, options, self._seeds["training"])
-        path.run(self.__dict__.pop("_initial_params"), monitor)
-        self._keep(path)
+        try:
+            path.run(self.__dict__.pop("_initial_params"), monitor)
+        finally:
+            if path.best is not None:  # where it diverges: the last point of the path before
+                self._keep(path)
 
     def _keep(self, path):
         """Fitted attributes from a path."""
@@ -220,7 +223,8 @@ class BaseLassoNet(SelectorMixin):
         """The lambda at which each input leaves the path; infinite where it is still there at its end."""
         check_is_fitted(self)
         leaving = self._leaving()
-        return np.append(self.path_["lambda"], np.inf)[leaving]
+        # The last one may be smaller than the one before, where the inputs to keep were chosen by their norm.
+        return np.append(np.maximum.accumulate(self.path_["lambda"]), np.inf)[leaving]
 
     @property
     def n_features_used_(self):

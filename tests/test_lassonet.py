@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from skreg import LassoNetClassifier, LassoNetRegressor
+from skreg import DivergenceError, LassoNetClassifier, LassoNetRegressor
 from skreg.kernels import layout as code
 from skreg.kernels.hierarchy import HIERARCHICAL
 from skreg.solvers.hierarchical_path import Path
@@ -300,6 +300,49 @@ def test_the_wanted_number_of_inputs_is_kept(cls, wanted, number):
     assert net.get_support().sum() == net.n_features_used_ == number == net.path_["n_features"][-1]
     assert net.transform(X).shape[1] == number
     assert np.isinf(net.feature_importances_).sum() == number
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_wanted_number_is_kept_where_many_leave_at_once(wanted, seed):
+    """Small data with a short path, and inputs that are there three times."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(300, 12))
+    X, y = np.hstack([X, X[:, :2], X[:, :2]]), X[:, 0] - 0.5 * np.abs(X[:, 1])
+    net = LassoNetRegressor(random_state=seed, n_features_to_select=wanted).fit(X, y)
+    assert net.n_features_used_ == net.transform(X).shape[1] == wanted
+    assert net.path_["n_features"][-1] == wanted < net.path_["n_features"][-2]
+    out_at_last = (net.path_["skip_norm"][-2] > 0) & ~net.get_support()
+    assert (net.feature_importances_[out_at_last] == net.path_["lambda"].max()).all()
+    assert np.isinf(net.feature_importances_[net.get_support()]).all()
+    assert set(net.get_support(indices=True)) <= {0, 1, 12, 13, 14, 15}
+
+
+@pytest.mark.parametrize("lambda_start", [5.0, 1e10])
+def test_a_first_lambda_that_is_too_large_is_made_smaller(lambda_start):
+    net, X, y = make(LassoNetRegressor, lambda_start=lambda_start, n_features_to_select=2)
+    net.fit(X, y)
+    assert list(net.get_support(indices=True)) == [1, 3]
+    assert 0 < net.path_["lambda"][1] < lambda_start
+
+
+@pytest.mark.parametrize("rate, number", [
+    ("learning_rate_init", 1e200),  # the dense network itself
+    ("learning_rate_init", 1e30),  # what comes after
+    ("learning_rate_path", 1e30),
+])  # fmt: skip
+def test_a_path_that_diverges_keeps_what_it_had(rate, number):
+    """The dense network, or what that one had been before."""
+    net, X, y = make(LassoNetRegressor)
+    dense = clone(net).set_params(lambda_seq=[1e-9], max_iter_path=1).fit(X, y)
+    for fitted in clone(net), clone(net).fit(X[:, :3], y):
+        with pytest.raises(DivergenceError, match=f"choose a smaller {rate}"):
+            fitted.set_params(**{rate: number}).fit(X, y)
+        assert fitted.path_["lambda"].tolist() == [0.0]
+        assert fitted.n_features_used_ == X.shape[1]
+        assert np.isfinite(fitted.predict(X)).all()
+        if rate == "learning_rate_path":
+            assert fitted.path_["loss"][0] == dense.path_["loss"][0]
 
 
 def test_a_learning_rate_that_is_too_large_is_made_smaller():

@@ -27,7 +27,9 @@ from .stochastic import OptimizerState, _Epochs, fit_stochastic
 
 STEPS = 20  # of the optimizer, at each lambda at least: twice the memory of a momentum of 0.9
 _FACTOR_OF_SEARCH = 2.0
-_MOST_HALVINGS = 20  # of the learning rate, or of the logarithm of the path's multiplier
+_MOST_HALVINGS = 20  # of the learning rate
+_MOST_RETREATS = 8  # from lambdas at which too many inputs leave at once, before some are chosen by their norm
+_WORTH_HALVING = 0.05  # share of the loss for which lambda is halved once more
 _ROWS_FOR_CURVATURE, _POWER_ITERATIONS = 4096, 20
 # Largest second derivative of the loss with respect to the raw prediction; elsewhere 1.
 _CURVATURE = {"binary_log_loss": 0.25, "multinomial_log_loss": 0.5}
@@ -112,13 +114,15 @@ class _State:
         self.spec = replace(self.spec, penalties=penalties)
 
     def drop(self):
-        """Leave out the inputs that are out, but for one where all are. Returns whether there were any."""
-        keep = self.norms() > 0
-        if not keep.any():
-            keep[0] = True
-        if keep.all():
-            return False
-        keep = np.flatnonzero(keep)
+        """Leave out the inputs that are out, but for one where all are."""
+        is_in = self.norms() > 0
+        if not is_in.any():
+            is_in[0] = True
+        if not is_in.all():
+            self.drop_all_but(np.flatnonzero(is_in))
+
+    def drop_all_but(self, keep):
+        """Leave out all inputs but those at some places."""
         units, skip, n_params = self.spec.layer_units, self.spec.skip, len(self.params)
 
         def rows(vector):
@@ -132,7 +136,6 @@ class _State:
         self.dataset, self.inputs = _columns(self.dataset, keep), self.inputs[keep]
         if self.validation is not None:
             self.validation = replace(self.validation, dataset=_columns(self.validation.dataset, keep))
-        return True
 
 
 def _columns(dataset, keep):
@@ -210,9 +213,19 @@ class Path:
         state = OptimizerState.start(self._dense_options, params)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the path goes on from wherever it is
-            n_epochs, self.interrupted = fit_stochastic(
-                self._spec, self._dense_options, self._dataset, params, state, self._seed, monitor
-            )
+            try:
+                n_epochs, self.interrupted = fit_stochastic(
+                    self._spec, self._dense_options, self._dataset, params, state, self._seed, monitor
+                )
+            except DivergenceError as error:
+                self._begin(params, state, error.epoch)
+                raise
+        self._begin(params, state, n_epochs)
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    def _begin(self, params, state, n_epochs):
+        """The path's state and first point, of the dense network."""
         optimizer = OptimizerState.start(self._path_options, params)
         optimizer.n_epochs, optimizer.n_steps = state.n_epochs, state.n_steps  # other batches and masks from here on
         inputs = np.arange(self._spec.layer_units[0])
@@ -222,8 +235,6 @@ class Path:
         self._loss_of_nothing = evaluate(state.spec, nothing, self._dataset)[0]
         self._record(state, self._point(state, 0.0, loss, n_epochs))
         self._state = state
-        if self.interrupted:
-            raise KeyboardInterrupt
 
     # The sequence of lambdas -------------------------------------------------------------------
 
@@ -244,18 +255,47 @@ class Path:
             state = self._state
         else:
             lambda_ = options.lambda_start
-        step, n_halvings = options.path_multiplier, 0
+        step, n_retreats = options.path_multiplier, 0
         while True:
             after, point = self._at(state, lambda_)
-            if point.n_features < options.n_features and n_halvings < _MOST_HALVINGS:
-                # Too many have left at once: go back, and on by half of the way.
-                step, n_halvings = sqrt(step), n_halvings + 1
-            else:
+            if point.n_features >= options.n_features:
                 yield after, point
                 if self._is_over(point):
                     return
                 state = after
-            lambda_ = state.lambda_ * step
+                lambda_ *= step
+            elif state.lambda_ == 0 and lambda_ > np.finfo(np.float32).tiny:
+                lambda_ /= _FACTOR_OF_SEARCH  # the first one is too large
+            elif n_retreats < _MOST_RETREATS:
+                # Too many have left at once: go back, and on by half of the way and in half of the time.
+                step, n_retreats = sqrt(step), n_retreats + 1
+                self._n_epochs = ceil(self._n_epochs / 2)
+                lambda_ = state.lambda_ * step
+            else:
+                yield self._with_strongest(state, point.norms)
+                return
+
+    def _with_strongest(self, state, survivors):
+        """(state, point) with as many inputs as are wanted, where all steps from `state` on leave fewer.
+
+        They are those that survived such a step, and of the others those with the largest norms before. Where so many
+        leave at once all are about to: lambda becomes smaller for as long as the network becomes better by it.
+        """
+        norms = state.norms()
+        ranks = np.lexsort((norms, survivors[state.inputs]))
+        state = state.copy()
+        state.drop_all_but(np.sort(ranks[len(ranks) - self._options.n_features :]))
+        loss_before = evaluate(state.spec, state.params, state.dataset)[0]
+        lambda_, kept = state.lambda_, None
+        while True:
+            after, point = self._at(state, lambda_, loss_before)
+            if point.n_features == self._options.n_features:
+                if kept is not None and point.loss > (1 - _WORTH_HALVING) * kept[1].loss:
+                    return kept
+                kept = after, point
+            if lambda_ == 0:
+                return kept or (after, point)
+            lambda_ = lambda_ / _FACTOR_OF_SEARCH if lambda_ > np.finfo(np.float32).tiny else 0.0
 
     def _search(self):
         """Double a tiny lambda until inputs leave; returns where to go on, at half of that."""
@@ -276,12 +316,12 @@ class Path:
 
     # One lambda --------------------------------------------------------------------------------
 
-    def _at(self, before, lambda_):
-        """(state, point) at the end of a lambda; `before` is left as it is.
+    def _at(self, before, lambda_, loss_before=0.0):
+        """(state, point) at the end of a lambda; `before` is left as it is, its loss at most this or the last point's.
 
         Where it diverges, the learning rate is halved, for all that follows, and what is moving is stopped.
         """
-        loss_before = self.points[-1].loss
+        loss_before = max(loss_before, self.points[-1].loss)
         for n_halvings in range(_MOST_HALVINGS):
             state = before.copy()
             state.set_lambda(lambda_)
@@ -298,7 +338,9 @@ class Path:
                 state.drop()
                 return state, self._point(state, lambda_, loss, n_epochs, norms, before.inputs)
             self.learning_rate /= 2
-        raise DivergenceError(sum(point.n_epochs for point in self.points) + 1, self.learning_rate)
+        n_epochs = sum(point.n_epochs for point in self.points)
+        culprit = "learning_rate_path" if self._options.learning_rate else "learning_rate_init"
+        raise DivergenceError(n_epochs + 1, self.learning_rate, culprit)
 
     def _train(self, state):
         """(mean loss of the last epoch, or at its end without dropout where there is some; number of epochs)."""
