@@ -1,6 +1,9 @@
 """Errors and warnings of skreg."""
 
 
+KEPT_AFTER_DIVERGENCE = "the weights of the last finite epoch were kept"
+
+
 class DivergenceError(ValueError):
     """Training left the finite numbers; the estimator holds the weights of the last finite epoch.
 
@@ -20,8 +23,8 @@ class DivergenceError(ValueError):
         advice = "" if learning_rate is None else f" or choose a smaller {parameter}"
         super().__init__(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-            f"preprocessed. Training diverged in epoch {epoch}{rate}; the weights of the last finite epoch were kept. "
-            f"Scale the inputs and the target{advice}."
+            f"preprocessed. Training diverged in epoch {epoch}{rate}; {KEPT_AFTER_DIVERGENCE}. Scale the inputs and "
+            f"the target{advice}."
         )
 
     def __reduce__(self):

@@ -256,3 +256,37 @@ def test_a_divergence_keeps_the_last_finite_average():
         net.fit(X, y)
     assert net.n_iter_ > 2 and net._optimizer_state["n_averaged"] == net.n_iter_ - 1
     assert np.isfinite(weights_of(net)).all()
+
+
+@KINDS
+@pytest.mark.parametrize("how", ["divergence", "interrupt"])
+@pytest.mark.parametrize("n_epochs", [0, 3])
+def test_statistics_belong_to_the_average_however_a_fit_ends(averaging, how, n_epochs, monkeypatch):
+    """With batch normalisation: those of the fit before where no epoch was whole, else those of these rows."""
+    X, y = data()
+    net = network(batch_norm=True, averaging=averaging, averaging_start=0.0, warm_start=True, schedule_epochs=30)
+    net.fit(X[::2], y[::2])
+    expected, whole = net.predict(X), pickle.loads(pickle.dumps(net))
+    if n_epochs > 0:
+        expected = whole.set_params(max_iter=n_epochs).fit(X, y).predict(X)
+    real, calls = skreg.solvers.stochastic._Epochs.run, []
+    monkeypatch.setattr(skreg.solvers.stochastic, "_SECONDS_AT_ONCE", 0.0)
+
+    def run(*arguments):
+        calls.append(None)
+        terms = real(*arguments)
+        if len(calls) <= n_epochs:
+            return terms
+        if how == "interrupt":
+            raise KeyboardInterrupt
+        return terms * np.nan
+
+    monkeypatch.setattr(skreg.solvers.stochastic._Epochs, "run", run)
+    if how == "interrupt":
+        with pytest.warns(UserWarning, match="interrupted"):
+            net.fit(X, y)
+    else:
+        with pytest.raises(DivergenceError):
+            net.fit(X, y)
+    np.testing.assert_array_equal(net.predict(X), expected)
+    assert len(calls) == n_epochs + 1

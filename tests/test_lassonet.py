@@ -13,6 +13,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, LogisticRegression, MultiTaskLasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -333,7 +334,7 @@ def test_a_first_lambda_that_is_too_large_is_made_smaller(lambda_start):
 ])  # fmt: skip
 def test_a_path_that_diverges_keeps_what_it_had(rate, number):
     """The dense network, or what that one had been before."""
-    net, X, y = make(LassoNetRegressor)
+    net, X, y = make(LassoNetRegressor, validation_fraction=0.0, n_features_to_select=2)
     dense = clone(net).set_params(lambda_seq=[1e-9], max_iter_path=1).fit(X, y)
     for fitted in clone(net), clone(net).fit(X[:, :3], y):
         with pytest.raises(DivergenceError, match=f"choose a smaller {rate}"):
@@ -343,6 +344,13 @@ def test_a_path_that_diverges_keeps_what_it_had(rate, number):
         assert np.isfinite(fitted.predict(X)).all()
         if rate == "learning_rate_path":
             assert fitted.path_["loss"][0] == dense.path_["loss"][0]
+
+
+def test_a_dense_network_that_diverges_with_validation_data_is_the_best_there_was():
+    net, X, y = make(LassoNetRegressor, learning_rate_init=1e200, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 1 .*best weights so far were restored"):
+        net.fit(X, y)
+    assert np.isfinite(net.path_["loss"]).all()
 
 
 def test_a_learning_rate_that_is_too_large_is_made_smaller():

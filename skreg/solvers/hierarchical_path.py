@@ -212,7 +212,8 @@ class Path:
     def _dense(self, params, monitor):
         state = OptimizerState.start(self._dense_options, params)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the path goes on from wherever it is
+            # The path goes on from wherever it is.
+            warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", ConvergenceWarning)
             try:
                 n_epochs, self.interrupted = fit_stochastic(
                     self._spec, self._dense_options, self._dataset, params, state, self._seed, monitor

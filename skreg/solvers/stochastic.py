@@ -16,7 +16,7 @@ from .._spare import borrow, give_back
 from .._team import Team
 from .._thinning import Thinning
 from .._warn import warn
-from ..exceptions import DivergenceError
+from ..exceptions import KEPT_AFTER_DIVERGENCE, DivergenceError
 from ..kernels import layout as code
 from .averaging import WeightAverage
 from .measurement import Measurement
@@ -250,9 +250,10 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     schedule = options.learning_rates
     schedule.current = state.learning_rate
     monitor.begin(params)
+    n_epochs_before, params_before = state.n_epochs, params.copy() if spec.normalization == "batch" else None
     averages = WeightAverage(options, state, params)
     run = _Run(spec, options, dataset, params, state, seed, schedule, monitor, averages)
-    interrupted = False
+    interrupted, divergence = False, None
     try:
         with DeferredInterrupt() as interrupt, Team(multiplications(spec.layer_units, options.batch_size)) as team:
             run.epochs(_Epochs(spec, options, dataset, params, state, seed, team, averages, run.measurement), interrupt)
@@ -260,6 +261,8 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
         interrupted = True
         run.good.restore()
         warn("Training interrupted by user; the weights of the last whole epoch were kept.")
+    except DivergenceError as error:
+        divergence = error
     finally:
         averages.finish(params)
     run.good.close()
@@ -267,8 +270,13 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
     elif run.has_stale_statistics:
-        refresh_statistics(spec, params, dataset)
-        run.measure_again()
+        if state.n_epochs == n_epochs_before:  # these data have taught it nothing
+            np.copyto(params, params_before)
+        else:
+            refresh_statistics(spec, params, dataset)
+            run.measure_again()
+    if divergence is not None:
+        raise divergence
     return run.n_iter, interrupted
 
 
@@ -382,7 +390,7 @@ class _Run:
         if self.n_iter > 0 and np.isfinite(history.loss_curve[-1]):
             history.loss_curve[-1] = float(sum(evaluate(self.spec, self.params, self.measurement.rows))
                                            + sum(penalty_terms(self.spec, self.params)))  # fmt: skip
-            history.best_loss = min(history.loss_curve)
+            history.best_loss = min(loss for loss in history.loss_curve if np.isfinite(loss))
 
     def _objectives(self, terms):
         """[(F, its penalty on weights and biases)] after the epochs with these terms, one row each."""
@@ -408,4 +416,4 @@ def _report_divergence(epoch, learning_rate, early_stopping):
     error = DivergenceError(epoch, learning_rate)
     if not early_stopping:
         raise error
-    warn(f"{error} The best weights so far were restored.", ConvergenceWarning)
+    warn(str(error).replace(KEPT_AFTER_DIVERGENCE, "the best weights so far were restored"), ConvergenceWarning)
