@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._augmentation import augmentation_of, refuse_sparse_augmentation
 from ._compat import check_sample_weight, fit_context, validate_data
-from ._data import Dataset
+from ._data import Dataset, scaled_weights
 from ._initial import initial_weights
 from ._inspection import InspectionMixin
 from ._losses import OUT_ACTIVATIONS
@@ -223,6 +223,8 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             sample_weight = check_sample_weight(sample_weight, X, dtype=np.float64)
             if sample_weight.min() < 0:
                 raise ValueError(f"Negative values in data passed to `{name}`: weights must be >= 0.")
+            if sample_weight.any():
+                sample_weight = scaled_weights(sample_weight)
         weights = self._combine_weights(y, sample_weight)
         if weights is not None and not weights.any():
             with_classes = " times class_weight" if weights is not sample_weight else ""

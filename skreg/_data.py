@@ -50,6 +50,11 @@ def operands(X, dtype):
     )  # fmt: skip
 
 
+def scaled_weights(weights):
+    """By a power of two, which is exact, lest the sum of huge or tiny weights leave the numbers."""
+    return np.ldexp(weights, -np.frexp(weights.max())[1])
+
+
 @dataclass
 class Dataset:
     """Validated rows to train or to evaluate on.
@@ -75,9 +80,7 @@ class Dataset:
         y = np.ascontiguousarray(y, dtype=X.dtype).reshape(len(y), -1)
         if sample_weight is None:
             return cls(X, y, rows=rows)
-        weights = np.asarray(sample_weight, dtype=np.float64)
-        # By a power of two, which is exact, lest the sum of huge or tiny weights leave the numbers.
-        weights = np.ldexp(weights, -np.frexp(weights.max())[1])
+        weights = scaled_weights(np.asarray(sample_weight, dtype=np.float64))
         return cls(X, y, weights, (weights if rows is None else weights[rows]).mean(), rows)
 
     @property

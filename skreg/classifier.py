@@ -6,11 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from ._base import BaseMLP, _is_stochastic
+from ._class_weight import check_class_weight, weights_by_class, weights_by_labels
 from ._compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from ._docs import shared_docs
 from ._losses import CLASSIFICATION_LOSSES, loss_parameters
@@ -355,7 +355,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"y is {kind}, but the classes {self.classes_} were fitted on another kind of target.")
         if self._multilabel:
             return y, y.shape[1], self._loss("binary")
-        self._check_known(y)
+        self._check_known(y, is_training=loss is None)
         codes = np.searchsorted(self.classes_, y).reshape(-1, 1)
         if len(self.classes_) > 2:
             return codes, len(self.classes_), self._loss("multinomial")
@@ -365,10 +365,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         name = f"{kind}_{self.loss}"
         return name, loss_parameters(self, name)
 
-    def _check_known(self, y):
+    def _check_known(self, y, is_training):
         found = unique_labels(y)
         unknown = np.setdiff1d(found, self.classes_)
-        if self.warm_start and hasattr(self, "coefs_") and set(found) != set(self.classes_):
+        if is_training and self.warm_start and hasattr(self, "coefs_") and set(found) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {found}"
@@ -381,25 +381,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _combine_weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        self._check_class_weight()
-        y = y.toarray() if hasattr(y, "toarray") else y
-        if self.class_weight == "balanced" and not self._multilabel:
-            # It counts the samples' weights, so that a weight of 2 is the row twice here too.
-            y = column_or_1d(y)
-            classes, codes = np.unique(y, return_inverse=True)
-            weights = compute_class_weight("balanced", classes=classes, y=y, sample_weight=sample_weight)[codes]
+        check_class_weight(self.class_weight)
+        if self._multilabel:
+            y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            weights = weights_by_labels(self.class_weight, y, sample_weight)
         else:
-            weights = compute_sample_weight(self.class_weight, y)
+            weights = weights_by_class(self.class_weight, self.classes_, column_or_1d(y), sample_weight)
         return weights if sample_weight is None else weights * sample_weight
-
-    def _check_class_weight(self):
-        dicts = self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]
-        for weights in dicts:
-            for label, weight in weights.items() if isinstance(weights, dict) else ():
-                if not isinstance(weight, Real) or not 0 <= weight < np.inf:
-                    raise ValueError(
-                        f"class_weight must be a finite number >= 0 for each class, got {weight!r} for {label!r}."
-                    )
 
     def _score_raw(self, y, raw_prediction, sample_weight):
         if self._multilabel:

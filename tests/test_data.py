@@ -15,10 +15,11 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from skreg import MLPClassifier, MLPRegressor
+from skreg import LassoNetClassifier, MLPClassifier, MLPRegressor
 
 CLASSES = [MLPRegressor, MLPClassifier]
 BOTH = pytest.mark.parametrize("cls", CLASSES)
+BOTH_CLASSIFIERS = pytest.mark.parametrize("cls", [MLPClassifier, LassoNetClassifier])
 SOLVERS = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 N = 40
 
@@ -648,6 +649,66 @@ def test_class_weights_of_multilabel_targets():
     assert_same_network(by_class, by_row)
 
 
+@BOTH_CLASSIFIERS
+@pytest.mark.parametrize("words", [False, True])
+def test_class_weights_hold_for_data_that_lack_the_class(cls, words):
+    """Batches, validation data and what the objective is asked for need not have every class."""
+    X, _ = data()
+    labels = np.array(["a", "b", "c"]) if words else np.arange(3)
+    y, class_weight = labels[np.arange(N) % 3], {labels[2]: 5.0}
+    lacking, meant = y != labels[2], np.where(y == labels[2], 5.0, 1.0)
+    X_val, y_val = X[lacking], y[lacking]
+    weighted = dict(sample_weight=meant, sample_weight_val=meant[lacking], X_val=X_val, y_val=y_val)
+    by_class = quick(cls, class_weight=class_weight).fit(X, y, X_val=X_val, y_val=y_val)
+    assert_same_network(by_class, quick(cls).fit(X, y, **weighted))
+    np.testing.assert_allclose(
+        by_class.objective(X_val, y_val).value, by_class.set_params(class_weight=None).objective(X_val, y_val).value
+    )
+
+
+def test_class_weights_hold_for_batches_that_lack_the_class():
+    X, _ = data()
+    y = np.arange(N) % 3
+    by_class, by_row = quick(MLPClassifier, class_weight={2: 5.0}), quick(MLPClassifier)
+    for rows in (slice(None), y < 2, y > 0):
+        by_class.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        by_row.partial_fit(X[rows], y[rows], np.where(y == 2, 5.0, 1.0)[rows], classes=[0, 1, 2])
+    assert_same_network(by_class, by_row)
+
+
+@BOTH_CLASSIFIERS
+def test_a_warm_start_takes_validation_data_that_lack_a_class(cls):
+    X, _ = data()
+    y = np.arange(N) % 3
+    known = {} if cls is LassoNetClassifier else {"warm_start": True}
+    net = quick(cls, **known).fit(X, y, X_val=X[y < 2], y_val=y[y < 2])
+    assert np.isfinite(net.objective(X[y < 2], y[y < 2]).value)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_balanced_class_weights_take_a_weight_of_two_for_the_row_twice(solver):
+    """One of zero for no row, even where that leaves a class without any; also of multilabel targets."""
+    X, _ = data()
+    y = np.arange(N) % 3
+    for target, given in (y, np.where(y < 2, 1, 0)), (np.column_stack([y > 0, X[:, 1] > 0]), np.arange(N) % 3):
+        common = {"solver": solver, "class_weight": "balanced", "batch_size": "auto", "hidden_layer_sizes": ()}
+        weighted = quick(MLPClassifier, **common).fit(X, target, given * 1e307)
+        balance = balanced_by_hand(target, given)
+        by_row = quick(MLPClassifier, **common | {"class_weight": None}).fit(X, target, given * balance)
+        np.testing.assert_allclose(weighted.coefs_[0], by_row.coefs_[0], rtol=1e-9, atol=1e-12)
+        if target.ndim == 2:
+            twice = quick(MLPClassifier, **common).fit(np.repeat(X, given, axis=0), np.repeat(target, given, axis=0))
+            np.testing.assert_allclose(weighted.coefs_[0], twice.coefs_[0], rtol=1e-5, atol=1e-7)
+
+
+def balanced_by_hand(target, given):
+    """scikit-learn's, on rows as often as their weights say."""
+    rows = np.repeat(np.arange(N), given)
+    weight = np.zeros(N)
+    weight[rows] = compute_sample_weight("balanced", target[rows])
+    return weight
+
+
 def test_class_weights_in_partial_fit():
     X, y = data()
     by_class = quick(MLPClassifier, class_weight={0: 0.2, 1: 3.0}).partial_fit(X, y, classes=[0, 1])
@@ -848,6 +909,15 @@ def test_bad_class_weights_are_refused(class_weight, solver):
 def test_class_weights_of_unknown_classes_are_refused():
     with pytest.raises(ValueError, match="class_weight"):
         quick(MLPClassifier, class_weight={"a": 1.0}).fit(X0, Y0)
+
+
+@pytest.mark.parametrize("class_weight, words", [
+    ([{0: 1.0}, {1: 2.0}], "multilabel"), ({0: 1.0}, "one for each label"), ([{0: 1.0}], "1 entries, but y has 2"),
+])  # fmt: skip
+def test_class_weights_for_another_kind_of_target_are_refused(class_weight, words):
+    y = Y0 if words == "multilabel" else np.column_stack([Y0, 1 - Y0])
+    with pytest.raises(ValueError, match=f"class_weight.* {words}"):
+        quick(MLPClassifier, class_weight=class_weight).fit(X0, y)
 
 
 def test_class_weights_that_leave_no_row_are_refused():
