@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from ._augmentation import augmentation_of, refuse_sparse_augmentation
 from ._compat import check_sample_weight, fit_context, validate_data
 from ._data import Dataset, scaled_weights
+from ._entries import n_entries
 from ._initial import initial_weights
 from ._inspection import InspectionMixin
 from ._losses import OUT_ACTIVATIONS
@@ -25,7 +26,7 @@ from ._normalization import (
 from ._parameters import CONSTRAINTS
 from ._plain import are_plain, generator_of
 from ._prediction import PredictionMixin
-from ._spec import hidden_units, make_spec, n_entries, refuse_dense_noise, takes_sparse
+from ._spec import hidden_units, make_spec, refuse_dense_noise, takes_sparse
 from ._steps import check_steps, learning_rate_of
 from ._warn import warn
 from ._weight_terms import make_feasible
@@ -75,7 +76,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     # What a subclass says of its targets -------------------------------------------------------
 
     @abstractmethod
-    def _validate_target(self, y, loss, new_classes):
+    def _validate_target(self, y, dtype, loss, new_classes):
         """(y as the loss takes it, of shape (n_samples, n_targets); number of outputs; the loss).
 
         A loss is its name with the numbers that it needs; None stands for the one that the parameters ask for.
@@ -177,7 +178,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     def _fit_data(self, X, y, sample_weight, validation, incremental):
         going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
         X, y = self._validate_X_y(X, y, reset=not going_on)
-        target, n_outputs, loss = self._validate_target(y, None, not going_on and not incremental)
+        target, n_outputs, loss = self._validate_target(y, X.dtype, None, not going_on and not incremental)
         sample_weight = self._weights("sample_weight", sample_weight, X, y)
         hidden = hidden_units(self.hidden_layer_sizes)
         spec = make_spec(self, (X.shape[1], *hidden, n_outputs), loss[0], numbers=loss[1])
@@ -293,7 +294,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
 
     def _validate_held_out(self, X_val, y_val, weights, dtype, loss):
         X_val, y_val = self._validate_X_y(X_val, y_val, reset=False, dtype=dtype)
-        target, n_outputs, _ = self._validate_target(y_val, loss, False)
+        target, n_outputs, _ = self._validate_target(y_val, X_val.dtype, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the training data have {self.n_outputs_}.")
         if self.early_stopping and X_val.shape[0] < 2:

@@ -288,8 +288,8 @@ best_loss_ : float or None
 loss_curve_ : list of float
     The objective on the training data, penalties included, after each epoch or iteration. With
     validation data, dropout, augmentation or averaging it is measured at the end of the epoch, without
-    dropout, on at most max(512, n_samples / 64) rows, always the same; otherwise it is the mean over
-    the epoch's batches.
+    dropout, on all rows up to 256, else on n_samples / 64, at least 256, always the same; otherwise it
+    is the mean over the epoch's batches.
 
 validation_loss_curve_ : list of float or None
     The same objective on the validation data, so that the difference to `loss_curve_` is what does

@@ -22,7 +22,7 @@ class InspectionMixin:
         check_is_fitted(self)
         X, y = self._validate_X_y(X, y, reset=False)
         loss = self._loss_at_fit()
-        target, n_outputs, _ = self._validate_target(y, loss, False)
+        target, n_outputs, _ = self._validate_target(y, X.dtype, loss, False)
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
         spec, params = self._network_of_objective(loss)
@@ -125,9 +125,9 @@ class InspectionMixin:
         """An equivalent smaller network, without the units and inputs whose weights are zero.
 
         Hidden units without outgoing weights are left out; those without incoming weights are constant, and
-        move into the intercepts of the next layer. Inputs without outgoing weights are no longer
-        multiplied. At least one unit of each hidden layer stays; with `layer_norm` all do, because each
-        counts in its layer's mean and variance.
+        move into the intercepts of the next layer, unless dropout varies them. Inputs without outgoing
+        weights are no longer multiplied. At least one unit of each hidden layer stays; with `layer_norm` all
+        do, because each counts in its layer's mean and variance.
 
         Returns
         -------
@@ -144,7 +144,8 @@ class InspectionMixin:
 
         check_is_fitted(self)
         activate = None if normalization_of(self) == "layer" else self._activate
-        coefs, intercepts, (inputs, *hidden) = pruned(self.coefs_, self.intercepts_, activate)
+        are_dropped = [rate > 0 for rate in self._fitted_dropout["rates"][1:]]
+        coefs, intercepts, (inputs, *hidden) = pruned(self.coefs_, self.intercepts_, activate, are_dropped)
         smaller = copy(self)
         params = pack(coefs, intercepts, coefs[0].dtype)
         smaller.coefs_, smaller.intercepts_ = unpack(params, units_of(coefs, intercepts))

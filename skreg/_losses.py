@@ -1,12 +1,12 @@
 """Losses: which there are, the numbers that their kernels need, the targets that they take, and their scores."""
 
-from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
 from sklearn.metrics import d2_pinball_score
 
 from ._compat import InvalidParameterError
+from ._entries import is_sequence
 from ._scores import r_squared
 
 # Of each loss, the function from raw predictions to means or probabilities.
@@ -49,8 +49,7 @@ def loss_parameters(estimator, loss):
 
 def quantile_levels(quantile):
     """`quantile`, a number or an increasing sequence of them, as a tuple of floats between 0 and 1."""
-    is_sequence = isinstance(quantile, Sequence | np.ndarray) and not isinstance(quantile, str) and np.ndim(quantile)
-    levels = list(quantile) if is_sequence else [quantile]
+    levels = list(quantile) if is_sequence(quantile) else [quantile]
     is_valid = all(isinstance(q, Real) and not isinstance(q, bool) and 0 < q < 1 for q in levels)
     if not (levels and is_valid and all(a < b for a, b in zip(levels[:-1], levels[1:], strict=True))):
         raise InvalidParameterError(

@@ -9,17 +9,19 @@ in the first layer is not multiplied any more. One unit of each hidden layer sta
 import numpy as np
 
 
-def pruned(coefs, intercepts, activate):
+def pruned(coefs, intercepts, activate, are_dropped):
     """(coefs, intercepts, indices of the inputs and of each hidden layer's units that are left).
 
     What is given is not changed. `activate` is a callable (layer, units, their sums) -> their activations, or
-    None where no unit may go.
+    None where no unit may go. `are_dropped` says for each hidden layer whether draws of dropout leave units out:
+    constant ones are not constant then.
     """
     coefs, intercepts = [coef.copy() for coef in coefs], [intercept.copy() for intercept in intercepts]
     units, n_before = [np.arange(len(coef)) for coef in coefs], -1
     while activate and n_before != (n_before := sum(map(np.count_nonzero, coefs))):
         for layer in range(len(coefs) - 1):
-            _fold_constants(coefs, intercepts, layer, units[layer + 1], activate)
+            if not are_dropped[layer]:
+                _fold_constants(coefs, intercepts, layer, units[layer + 1], activate)
             kept = _keep_units(coefs, intercepts, layer, coefs[layer + 1].any(axis=1))
             units[layer + 1] = units[layer + 1][kept]
     units[0] = _indices(coefs[0].any(axis=1))

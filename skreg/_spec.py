@@ -3,7 +3,6 @@
 Everything that can be refused without looking at the data's values is refused here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from numbers import Integral, Real
@@ -13,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ._compat import InvalidParameterError
+from ._entries import is_sequence, n_dimensions, n_entries
 from ._losses import is_smooth, loss_parameters
 from ._weight_terms import penalties_of, set_constraints, set_penalties
 from .kernels import layout as code
@@ -98,8 +98,7 @@ class Spec:
 
 def hidden_units(hidden_layer_sizes):
     """`hidden_layer_sizes` as a tuple of positive ints; () is the linear model."""
-    is_sequence = isinstance(hidden_layer_sizes, Sequence | np.ndarray) and not isinstance(hidden_layer_sizes, str)
-    sizes = list(hidden_layer_sizes) if is_sequence and np.ndim(hidden_layer_sizes) else [hidden_layer_sizes]
+    sizes = list(hidden_layer_sizes) if is_sequence(hidden_layer_sizes) else [hidden_layer_sizes]
     if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
         raise InvalidParameterError(
             f"hidden_layer_sizes must be a whole number > 0 or a sequence of them, got {hidden_layer_sizes!r}."
@@ -116,14 +115,14 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
     """
     if isinstance(value, float) and 0 <= value <= upper and value < np.inf:  # nearly always
         return np.full(n_layers, value)
-    if isinstance(value, str) or (np.ndim(value) > 1):
+    if isinstance(value, str) or (n_dimensions(value) > 1):
         raise InvalidParameterError(f"{name} must be a number or have one for each of the {layers}, got {value!r}.")
-    entries = [value] * n_layers if np.ndim(value) == 0 else list(value)
+    entries = [value] * n_layers if n_dimensions(value) == 0 else list(value)
     if len(entries) != n_layers:
         raise InvalidParameterError(
             f"{name} must be a number or have one entry for each of the {n_layers} {layers}, got {value!r}."
         )
-    for entry in [value] if np.ndim(value) == 0 else entries:
+    for entry in [value] if n_dimensions(value) == 0 else entries:
         if not isinstance(entry, Real) or not 0 <= entry <= upper or not np.isfinite(entry):
             bound = "a finite number >= 0" if upper == np.inf else f"in [0, 1{']' if upper == 1 else ')'}"
             every = "column" if layers == "columns of X" else "layer"
@@ -168,11 +167,6 @@ def _refuse_contradictions(estimator, n_hidden, table):
                     f"{name}={getattr(estimator, name)!r} needs a hidden layer, but hidden_layer_sizes is empty"
                     f"{instead} set {name}=0."
                 )
-    if estimator.solver == "lbfgs" and np.any(np.asarray(estimator.input_noise) > 0):
-        raise ValueError(
-            "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with input_noise, got "
-            f"input_noise={estimator.input_noise!r}: use solver='adam' or 'sgd', or set input_noise=0."
-        )
     if estimator.solver == "lbfgs" and table[:, code.DROPOUT].any():
         raise ValueError(
             "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with dropout, got "
@@ -263,13 +257,8 @@ def _make_spec(estimator, layer_units, loss, activation, numbers, normalization)
         input_noise=input_noise_of(_of_kept_inputs(estimator, layer_units[0]), layer_units[0]),
     )
     _refuse_alpha_dropout(estimator, spec)
+    _refuse_noise_with_lbfgs(estimator, spec)
     return spec
-
-
-def n_entries(value):
-    """Length of a sequence, 1 for a number."""
-    is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-    return len(value) if is_sequence and np.ndim(value) else 1
 
 
 def _of_kept_inputs(estimator, n_features):
@@ -277,7 +266,7 @@ def _of_kept_inputs(estimator, n_features):
     value, kept = estimator.input_noise, getattr(estimator, "kept_features_", None)
     if kept is None or n_entries(value) == n_features or n_entries(value) != estimator.n_features_in_:
         return value
-    return np.asarray(value)[kept] if np.ndim(value) else value
+    return np.asarray(value)[kept] if n_dimensions(value) else value
 
 
 def input_noise_of(value, n_features):
@@ -285,7 +274,7 @@ def input_noise_of(value, n_features):
     deviations = per_layer("input_noise", value, n_features, "columns of X")
     if not deviations.any():
         return ()
-    return tuple(deviations.tolist()) if np.ndim(value) else (float(value),)
+    return tuple(deviations.tolist()) if n_dimensions(value) else (float(value),)
 
 
 def _refuse_alpha_dropout(estimator, spec):
@@ -294,6 +283,14 @@ def _refuse_alpha_dropout(estimator, spec):
         raise ValueError(
             "dropout_kind='alpha' is made for the mean and variance of selu's outputs, got "
             f"activation={estimator.activation!r}: use activation='selu', or dropout_kind='bernoulli' or 'gaussian'."
+        )
+
+
+def _refuse_noise_with_lbfgs(estimator, spec):
+    if estimator.solver == "lbfgs" and spec.input_noise:
+        raise ValueError(
+            "solver='lbfgs' needs the same objective at every evaluation and so cannot be used with input_noise, got "
+            f"input_noise={estimator.input_noise!r}: use solver='adam' or 'sgd', or set input_noise=0."
         )
 
 

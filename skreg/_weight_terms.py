@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 
 from ._compat import InvalidParameterError
+from ._entries import n_dimensions
 from ._network import offsets
 from .kernels import layout as code
 
@@ -14,9 +15,9 @@ PENALTIES = ("l1", "l2", "elasticnet", "group_lasso", "sparse_group_lasso", None
 
 def _entries(name, value, n_layers, kind):
     """`value`, one for all or a sequence with one entry for each layer of weights, as a list."""
-    is_one = value is None or isinstance(value, str) or np.ndim(value) == 0
+    is_one = value is None or isinstance(value, str) or n_dimensions(value) == 0
     entries = [value] * n_layers if is_one else list(value)
-    if np.ndim(value) > 1 or len(entries) != n_layers:
+    if n_dimensions(value) > 1 or len(entries) != n_layers:
         raise InvalidParameterError(
             f"{name} must be {kind} or have one entry for each of the {n_layers} layers of weights, got {value!r}."
         )
@@ -102,4 +103,6 @@ def make_feasible(spec, params):
         if row[code.MAX_NORM]:
             limit = norm_limit(row[code.MAX_NORM], fan_in, params.dtype)
             norms = np.sqrt(np.square(W, dtype=np.float64).sum(axis=0))
-            W *= (limit / np.maximum(norms, limit)).astype(params.dtype)
+            # What the kernels have scaled stays as it is, so that a warm start goes on bit for bit.
+            too_long = norms > row[code.MAX_NORM]
+            W[:, too_long] *= (limit / norms[too_long]).astype(params.dtype)

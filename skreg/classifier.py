@@ -335,7 +335,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return raw.argmax(axis=1)
         return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
 
-    def _validate_target(self, y, loss, new_classes):
+    def _validate_target(self, y, dtype, loss, new_classes):
         is_sparse = sparse.issparse(y)
         y = y.toarray() if is_sparse else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._compat import Interval, InvalidParameterError, Options, StrOptions
 from ._data import Dataset
 from ._docs import lassonet_docs
+from ._entries import n_dimensions
 from ._initial import initial_weights
 from ._network import pack, unpack
 from ._objective import Objective
@@ -86,12 +87,12 @@ class BaseLassoNet(SelectorMixin):
             )
 
     def _check_lambda_seq(self):
-        values = np.asarray(self.lambda_seq)
+        values = np.asarray(self.lambda_seq) if n_dimensions(self.lambda_seq) == 1 else np.empty(0)
         if self.lambda_start != "auto":
             raise ValueError(
                 f"lambda_seq gives all lambdas, so lambda_start must be 'auto', got lambda_start={self.lambda_start!r}."
             )
-        is_good = values.ndim == 1 and values.dtype.kind in "iuf" and len(values) > 0 and np.isfinite(values).all()
+        is_good = values.dtype.kind in "iuf" and len(values) > 0 and np.isfinite(values).all()
         if not is_good or values[0] <= 0 or (np.diff(values) <= 0).any():
             raise InvalidParameterError(
                 f"lambda_seq must be finite numbers > 0, each larger than the one before, got {self.lambda_seq!r}."
@@ -99,7 +100,7 @@ class BaseLassoNet(SelectorMixin):
 
     def _fit_data(self, X, y, sample_weight, validation, incremental):
         X, y = self._validate_X_y(X, y, reset=True)
-        target, n_outputs, loss = self._validate_target(y, None, True)
+        target, n_outputs, loss = self._validate_target(y, X.dtype, None, True)
         sample_weight = self._weights("sample_weight", sample_weight, X, y)
         n_features = self._n_features_wanted(X.shape[1])
         layer_units = X.shape[1], *hidden_units(self.hidden_layer_sizes), n_outputs

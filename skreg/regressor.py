@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 
 from ._base import BaseMLP
 from ._compat import Interval, StrOptions
@@ -308,18 +308,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantile_levels(self.quantile)
         super()._check_before_data(validation, incremental)
 
-    def _validate_target(self, y, loss, new_classes):
+    def _validate_target(self, y, dtype, loss, new_classes):
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
         if y.dtype.kind not in "fiubO":
             raise ValueError(f"y must be numeric, got dtype {y.dtype}.")
         if y.dtype.kind == "O":
             y = y.astype(np.float64)
+            assert_all_finite(y, input_name="y")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         y = y.reshape(len(y), -1)
         loss = loss or (self.loss, loss_parameters(self, self.loss))
-        check_range(*loss, y)
+        check_range(*loss, self._in_dtype_of_inputs(y, dtype))
         return y, y.shape[1] * n_levels(*loss), loss
+
+    def _in_dtype_of_inputs(self, y, dtype):
+        """Targets as the kernels will see them."""
+        with np.errstate(over="ignore"):
+            seen = y.astype(dtype, copy=False)
+        if seen is not y and not np.isfinite(seen).all():
+            raise ValueError(f"y is beyond the range of {dtype}, the dtype of X: scale y, or give X in float64.")
+        return seen
 
     def _score_raw(self, y, raw_prediction, sample_weight):
         return regression_score(*self._loss_at_fit(), y, raw_prediction, sample_weight)

@@ -925,6 +925,21 @@ def test_class_weights_that_leave_no_row_are_refused():
         quick(MLPClassifier, class_weight={0: 0.0, 1: 1.0}).fit(X0, Y0, 1 - Y0)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("method", ["fit", "objective"])
+@pytest.mark.parametrize("loss, y, words", [
+    ("squared_error", np.full(N, 1e50), "y is beyond the range of float32"),
+    ("gamma", np.full(N, 1e-50), "gamma.*y > 0"),
+    ("squared_error", np.array([None] + [1.0] * (N - 1), dtype=object), "y contains NaN"),
+    ("squared_error", np.array([np.inf] + [1.0] * (N - 1), dtype=object), "y contains infinity"),
+])  # fmt: skip
+def test_targets_that_are_no_numbers_in_the_dtype_of_inputs_are_refused(solver, method, loss, y, words):
+    X = X0.astype(np.float32)
+    net = quick(MLPRegressor, loss=loss, solver=solver).fit(X, Y0 + 1.0)
+    with pytest.raises(ValueError, match=words):
+        getattr(net, method)(X, y)
+
+
 # Validation data -----------------------------------------------------------------------------------------------------
 
 # validation data that are wrong -> (what the message must name, other words of it)

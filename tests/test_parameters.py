@@ -172,7 +172,7 @@ STRENGTHS = [-1, NAN, INF, "a", None, 1j, {"a": 1}, [NAN] * 3, [-1, 0, 0], [0, I
              np.array([0.1, 0.2]), np.ones((1, 3))]  # fmt: skip
 SHARES = [*STRENGTHS, 1.5, -1e-9, [0.5, 0.5, 1.5]]
 HIDDEN_STRENGTHS = [-1, NAN, INF, "a", None, 1j, {"a": 1}, [NAN] * 2, [-1, 0], [0, INF], ["a", 0], [None, 0], [[1, 1]],
-                    [], [1.0], [1] * 3, np.array(NAN)]  # fmt: skip
+                    [], [1.0], [1] * 3, np.array(NAN), [0.1, [0.1]]]  # fmt: skip
 HIDDEN_SHARES = [*HIDDEN_STRENGTHS, 1.5, [0.5, 1.5]]
 FLAGS = ["yes", None, 2, NAN, [True]]
 COUNTS = [0, -1, 1.5, NAN, INF, "a", None, [1]]
@@ -182,16 +182,18 @@ RATES = [-0.1, 1, 1.0, 2, NAN, "a", None, [0.1]]
 
 BAD = {
     "hidden_layer_sizes": [0, -1, 1.5, NAN, "a", "ab", b"ab", None, True, [0], [5, -1], [5.0], [5, "a"], [[5, 5]],
-                           [True], [NAN], np.array([5.5]), np.array([[5]]), {"a": 1}, {5, 3}, {5: 1}],
+                           [True], [NAN], np.array([5.5]), np.array([[5]]), {"a": 1}, {5, 3}, {5: 1},
+                           (5, [3])],
     "activation": ["relu6", "RELU", "", None, 1, ["relu"], ["relu"] * 3, ["relu", "relu6"], ["relu", None], ["relu", 1],
                    [["relu", "relu"]], {"relu": "tanh"}, NAN],
     "solver": ["newton", "LBFGS", None, 1],
-    "penalty": ["l3", "none", "", 1, ["l1"], NAN, True, ["l1", "l2", "l3"], [None] * 4, ["l1", 1, "l2"], [["l1"] * 3]],
+    "penalty": ["l3", "none", "", 1, ["l1"], NAN, True, ["l1", "l2", "l3"], [None] * 4, ["l1", 1, "l2"], [["l1"] * 3],
+                ["l1", ["l2"], "l1"]],
     "alpha": STRENGTHS,
     "l1_ratio": SHARES,
     "positive": FLAGS,
     "max_norm": [0, -1.0, NAN, INF, "a", 1j, [1.0], [1.0] * 4, [1.0, 0, None], [1, 1, "a"], [1, NAN, 1], [True] * 3,
-                 [[1.0] * 3]],
+                 [[1.0] * 3], [1.0, [2.0], 1.0]],
     "weight_decay": NON_NEGATIVE,
     "bias_penalty": STRENGTHS,
     "bias_l1_ratio": SHARES,
@@ -201,7 +203,7 @@ BAD = {
     "input_dropout": RATES,
     "dropout_kind": ["normal", "Gaussian", None, 1, ["alpha"], NAN],
     "input_noise": [-1, NAN, INF, "a", None, 1j, {"a": 1}, [-1, 0, 0], [0, INF, 0], ["a", 0, 0], [None, 0], [[1, 1]],
-                    [NAN]],
+                    [NAN], [0, [0.1], 0]],
     "batch_norm": FLAGS,
     "layer_norm": FLAGS,
     "batch_size": [*COUNTS, "all"],
@@ -237,7 +239,7 @@ BAD_OF_REGRESSOR = {
     "loss": ["hinge", "log_loss", None, 1],
     "delta": POSITIVE,
     "quantile": [0, 1, 0.0, 1.0, -0.1, 1.5, NAN, INF, "a", None, [], [0.5, 0.5], [0.9, 0.1], [0.1, 1.0], [0.1, "a"],
-                 [NAN], [[0.1, 0.9]], (0.1, None), np.array([0.9, 0.1]), {"a": 1}],
+                 [0.1, [0.2]], [NAN], [[0.1, 0.9]], (0.1, None), np.array([0.9, 0.1]), {"a": 1}],
     "power": [0.5, 1e-9, 0.999, NAN, INF, -INF, "a", None, [1.5]],
 }  # fmt: skip
 BAD_OF_CLASSIFIER = {
@@ -296,6 +298,9 @@ CONTRADICTIONS = {
     ),
     "dropout by layer with lbfgs": ({"solver": "lbfgs", "dropout": [0.0, 0.1]}, ["lbfgs", "[0.0, 0.1]"]),
     "input dropout with lbfgs": ({"solver": "lbfgs", "input_dropout": 0.1}, ["lbfgs", "input_dropout=0.1"]),
+    "input noise that is none, with lbfgs": (
+        {"solver": "lbfgs", "input_noise": [0.1, None]}, ["input_noise must be", "[0.1, None]"],
+    ),
     "input noise with lbfgs": (
         {"solver": "lbfgs", "input_noise": 0.1},
         ["lbfgs", "input_noise=0.1", "needs the same objective at every evaluation", "use solver='adam' or 'sgd'"],

@@ -240,3 +240,17 @@ def test_select_from_model_finds_the_inputs_that_matter(form, prefit, solver):
     by_mean = SelectFromModel(net, prefit=prefit).fit(form(X), y)
     assert set(by_mean.get_support(indices=True)) <= {0, 1, 2}
     assert make_pipeline(SelectFromModel(net), clone(net)).fit(form(X), y).score(form(X), y) > 0.85
+
+
+def test_monte_carlo_predictions_of_the_pruned_network_are_spread_as_before():
+    """A unit that is constant without dropout is not constant in draws."""
+    X, y = data()
+    net = MLPRegressor((20,), dropout=0.5, max_iter=20, random_state=0).fit(X, y)
+    net.coefs_[0][:, :10] = 0
+    net.intercepts_[0][:10] = 1
+    net.coefs_[1][15:] = 0
+    smaller = net.prune()
+    assert smaller.hidden_layer_sizes == (15,)
+    np.testing.assert_allclose(smaller.predict(X), net.predict(X))
+    spread, expected = (each.predict(X, return_std=True, n_draws=4000, random_state=0)[1] for each in (smaller, net))
+    np.testing.assert_allclose(spread, expected, rtol=0.1)  # the standard error is a hundredth

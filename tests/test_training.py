@@ -458,6 +458,7 @@ GOING_ON = {
     "sgd, invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.3},
     "sgd, adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 1.0, "n_iter_no_change": 1},
     "not shuffled": {"shuffle": False},
+    "a norm that holds": {"max_norm": 0.7},
 }
 
 
