@@ -75,7 +75,7 @@ top.legend()
 bottom.set(xlabel="alpha", ylabel="inputs in use, of 10")
 for axes in (top, bottom):
     axes.grid(alpha=0.3)
-figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "compare_with_lasso.png", dpi=120)
+figure.savefig(sys.argv[1], dpi=120) if len(sys.argv) > 1 else plt.show()
 
 for name, values in results.items():
     best = values[:, 0].argmax()

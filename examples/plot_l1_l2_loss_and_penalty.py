@@ -89,4 +89,4 @@ for at, (penalty, path) in zip(axes[1], paths.items(), strict=True):
     at.legend(loc="upper right")
 for at in (loss_axes, *axes[1]):
     at.grid(alpha=0.3)
-figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "l1_l2_loss_and_penalty.png", dpi=120)
+figure.savefig(sys.argv[1], dpi=120) if len(sys.argv) > 1 else plt.show()
