@@ -222,7 +222,8 @@ _OF_SPEC = (
     "layer_norm", "learning_rate_init", "max_norm", "penalty", "positive", "power", "quantile", "solver",
     "weight_decay",
 )  # fmt: skip
-_UNCHANGING = {str, float, int, bool, type(None)}
+# NumPy's numbers are those of grids: the entries of np.logspace are no floats.
+_UNCHANGING = {str, float, int, bool, type(None), np.float64, np.float32, np.int64, np.int32, np.bool_}
 
 
 def make_spec(estimator, layer_units, loss, activation=None, numbers=None, normalization=_BY_PARAMETERS):

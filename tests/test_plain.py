@@ -103,8 +103,10 @@ def test_threads_do_not_share_a_generator():
             np.testing.assert_array_equal(numbers, np.random.RandomState(seed).uniform(size=2000))
 
 
-def test_a_specification_is_made_once_for_the_same_parameters():
-    nets = [MLPRegressor((4,), alpha=0.5) for _ in range(2)]
+@pytest.mark.parametrize("number", [float, np.float64, np.float32])
+def test_a_specification_is_made_once_for_the_same_parameters(number):
+    """A grid of NumPy's numbers as well."""
+    nets = [MLPRegressor((4,), alpha=number(0.5)) for _ in range(2)]
     first, second = (make_spec(net, UNITS, "squared_error") for net in nets)
     assert first is second
     changed = make_spec(nets[0].set_params(alpha=0.25), UNITS, "squared_error")
