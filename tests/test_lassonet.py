@@ -319,6 +319,15 @@ def test_the_wanted_number_is_kept_where_many_leave_at_once(wanted, seed):
     assert set(net.get_support(indices=True)) <= {0, 1, 12, 13, 14, 15}
 
 
+def test_the_wanted_number_is_kept_with_given_lambdas_or_the_difference_is_told():
+    net, X, y = make(LassoNetRegressor, n_features_to_select=2, max_iter=200, learning_rate_init=0.01)
+    leaping = clone(net).set_params(lambda_seq=[1e-3, 1e6]).fit(X, y)
+    assert list(leaping.get_support(indices=True)) == [1, 3]
+    with pytest.warns(UserWarning, match=r"lambda_seq ends at 0\.001 with 6 inputs, .*n_features_to_select=2"):
+        short = clone(net).set_params(lambda_seq=[1e-3]).fit(X, y)
+    assert short.n_features_used_ == 6
+
+
 @pytest.mark.parametrize("lambda_start", [5.0, 1e10])
 def test_a_first_lambda_that_is_too_large_is_made_smaller(lambda_start):
     net, X, y = make(LassoNetRegressor, lambda_start=lambda_start, n_features_to_select=2)
@@ -335,7 +344,7 @@ def test_a_first_lambda_that_is_too_large_is_made_smaller(lambda_start):
 def test_a_path_that_diverges_keeps_what_it_had(rate, number):
     """The dense network, or what that one had been before."""
     net, X, y = make(LassoNetRegressor, validation_fraction=0.0, n_features_to_select=2)
-    dense = clone(net).set_params(lambda_seq=[1e-9], max_iter_path=1).fit(X, y)
+    dense = clone(net).set_params(n_features_to_select=None, lambda_seq=[1e-9], max_iter_path=1).fit(X, y)
     for fitted in clone(net), clone(net).fit(X[:, :3], y):
         with pytest.raises(DivergenceError, match=f"choose a smaller {rate}"):
             fitted.set_params(**{rate: number}).fit(X, y)

@@ -105,6 +105,10 @@ class _State:
         first = unpack(self.params, self.spec.layer_units, self.spec.skip)[0][0]
         return np.linalg.norm(first[:, -self.spec.skip :], axis=1)
 
+    def sizes(self):
+        """Of all weights that each input has, in hidden layers too."""
+        return np.linalg.norm(unpack(self.params, self.spec.layer_units, self.spec.skip)[0][0], axis=1)
+
     def penalty(self):
         return self.lambda_ * float(self.norms().sum(dtype=np.float64))
 
@@ -245,11 +249,7 @@ class Path:
         if self._is_over(self.points[0]):
             return
         if options.lambda_seq is not None:
-            for lambda_ in options.lambda_seq:
-                state, point = self._at(state, lambda_)
-                yield state, point
-                if self._is_over(point):
-                    return
+            yield from self._given(state)
             return
         if options.lambda_start is None:
             lambda_ = yield from self._search()
@@ -267,7 +267,7 @@ class Path:
                 lambda_ *= step
             elif state.lambda_ == 0 and lambda_ > np.finfo(np.float32).tiny:
                 lambda_ /= _FACTOR_OF_SEARCH  # the first one is too large
-            elif n_retreats < _MOST_RETREATS:
+            elif state.lambda_ > 0 and n_retreats < _MOST_RETREATS:
                 # Too many have left at once: go back, and on by half of the way and in half of the time.
                 step, n_retreats = sqrt(step), n_retreats + 1
                 self._n_epochs = ceil(self._n_epochs / 2)
@@ -276,14 +276,30 @@ class Path:
                 yield self._with_strongest(state, point.norms)
                 return
 
+    def _given(self, state):
+        """(state, point) of each lambda of `lambda_seq`."""
+        wanted = self._options.n_features
+        for lambda_ in self._options.lambda_seq:
+            after, point = self._at(state, lambda_)
+            if point.n_features < wanted:
+                after, point = self._with_strongest(state, point.norms)
+            yield after, point
+            if self._is_over(point):
+                return
+            state = after
+        if wanted > 0:
+            warn(
+                f"lambda_seq ends at {lambda_:g} with {point.n_features} inputs, which are kept: more than "
+                f"n_features_to_select={wanted}. Give larger lambdas, or leave them to the path by lambda_seq=None."
+            )
+
     def _with_strongest(self, state, survivors):
         """(state, point) with as many inputs as are wanted, where all steps from `state` on leave fewer.
 
-        They are those that survived such a step, and of the others those with the largest norms before. Where so many
-        leave at once all are about to: lambda becomes smaller for as long as the network becomes better by it.
+        They are those that survived such a step, and of the others those with the largest weights before. Where so
+        many leave at once all are about to: lambda becomes smaller for as long as the network becomes better by it.
         """
-        norms = state.norms()
-        ranks = np.lexsort((norms, survivors[state.inputs]))
+        ranks = np.lexsort((state.sizes(), survivors[state.inputs]))
         state = state.copy()
         state.drop_all_but(np.sort(ranks[len(ranks) - self._options.n_features :]))
         loss_before = evaluate(state.spec, state.params, state.dataset)[0]
