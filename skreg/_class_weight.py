@@ -45,11 +45,19 @@ def weights_by_class(class_weight, classes, y, sample_weight):
 
 
 def _balanced(codes, n_classes, sample_weight):
-    totals = np.bincount(codes, sample_weight, n_classes)
+    totals = _sums_by_class(codes, n_classes, sample_weight)
     is_there = totals > 0
     weights = np.zeros(n_classes)
     weights[is_there] = totals.sum() / (is_there.sum() * totals[is_there])
     return weights
+
+
+def _sums_by_class(codes, n_classes, sample_weight):
+    """To the last bit the same for any order of the rows: weights are added by size."""
+    if sample_weight is not None:
+        order = np.lexsort((sample_weight, codes))
+        codes, sample_weight = codes[order], sample_weight[order]
+    return np.bincount(codes, sample_weight, n_classes)
 
 
 def weights_by_labels(class_weight, Y, sample_weight):

@@ -118,7 +118,7 @@ batch_norm : bool, default=False
     the rows of the batch [Ioffe2015]_, weighted by the samples' weights, and then scaled and shifted by a learned
     number for each unit, which has no penalty. The layers' own intercepts do nothing then, and are 0. At
     prediction, and where a batch has fewer than two rows of positive weight, running statistics are
-    taken: those of the rows so far, of which a row counts by 0.9 less with each batch after it.
+    taken: those of the rows so far, of which a row counts 0.9 times as much with each full batch after it.
     ``loss_curve_`` is that at the batches' statistics, except where it is measured at the end of epochs.
     Not with 'lbfgs'.
 
@@ -133,7 +133,7 @@ learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'l
     How the learning rate goes on from step to step.
 
     - 'invscaling' and 'adaptive', for 'sgd' only, 'adam' takes them for 'constant': the one is
-      ``learning_rate_init / t ** power_t`` after t samples; the other divides the rate by 5 whenever
+      ``learning_rate_init / (t + 1) ** power_t`` after t samples; the other divides the rate by 5 whenever
       training stalls (see `tol`) until it is below 1e-6.
     - 'cosine': from `learning_rate_init` to `learning_rate_end` along half a cosine [Loshchilov2017]_.
     - 'one_cycle': from a 25th of `learning_rate_init` up to it in the first 30 % of the schedule, then
@@ -164,7 +164,7 @@ warmup : float, default=0.0
     `learning_rate` asks for [Goyal2017]_.
 
 clip_norm : float or None, default=None
-    Largest Euclidean norm of a step's gradient, over all weights and intercepts together; a longer one
+    Largest Euclidean norm of a step's gradient, over all weights, intercepts, scales and shifts together; a longer one
     is shortened to it [Pascanu2013]_. It is the gradient of the batch's loss, its activity penalty and the l2
     terms; the proximal step of the l1 terms is shortened by the same factor, so that the objective's
     stationary points stay. Not with 'lbfgs'.
@@ -184,8 +184,9 @@ averaging : {'swa', 'ema'} or None, default=None
 
 averaging_start : float, default=0.75
     Share, in [0, 1), of `max_iter` (of `schedule_epochs` if that is given) after which 'swa' averages,
-    at least over the last epoch. After these epochs, in a later fit or call of `partial_fit`, a new
-    mean is begun, together with the schedule of the learning rate.
+    at least over the last epoch. After so many epochs, in the same fit or a later one, a new mean is
+    begun, together with the schedule of the learning rate; until it has an epoch to average, the weights
+    are the last ones.
 
 ema_decay : float, default=0.999
     Factor, in [0, 1), by which the weights of 'ema' shrink with each step.
@@ -221,14 +222,16 @@ tol : float, default=1e-4
     'adam' and 'sgd' stop when the training loss (with `early_stopping`: the validation score) has not
     improved by more than `tol` for more than `n_iter_no_change` epochs. 'lbfgs' stops when the KKT
     residual is at most `tol`, or at most ``min(tol, 1e-6)`` without hidden layers, where the problem
-    is convex.
+    is convex; networks also where the objective has not fallen by more than 2.2e-5 `tol` of itself in
+    more than `n_iter_no_change` iterations.
 
 verbose : bool or int, default=False
     Whether to print the loss of each epoch.
 
 warm_start : bool, default=False
     Whether `fit` goes on from where the previous fit ended: weights, the state of the optimizer, and
-    the order of the rows, so that k fits of one epoch are one fit of k epochs.
+    the order of the rows, so that k fits of one epoch are one fit of k epochs; with a schedule or 'swa'
+    if `schedule_epochs` is given.
 
 momentum : float, default=0.9
     Momentum of 'sgd', in [0, 1].
@@ -280,7 +283,7 @@ norm_variances_ : list of ndarray of shape (n_units,), or None
     Running variances of each hidden layer with `batch_norm`.
 
 loss_ : float
-    The objective at the end: its last entry in `loss_curve_`.
+    The last entry of `loss_curve_`; with early stopping the weights that are kept may be earlier ones.
 
 best_loss_ : float or None
     Smallest entry of `loss_curve_`; None with early stopping.
@@ -416,7 +419,9 @@ and an input j takes part in its first layer of weights W only as far as it does
 So it is the skip connection's norm that selects inputs, for the whole network. `fit` trains a dense
 network, and then lets lambda grow, from the weights before each time, until no input is left or
 `n_features_to_select` are. It keeps the network at one lambda, `lambda_`, which predicts and selects;
-`selected` gives any number of inputs. Inputs should be standardised. An input that is out stays out."""
+`selected` gives any number of inputs. Inputs should be standardised. An input that is out stays out. A
+path needs all data at once, so there is no `partial_fit`; nor are there `prune`, `kkt_residual`, and draws
+of dropout in predictions."""
 
 LASSONET_PARAMETERS = """\
 hidden_layer_sizes : int or sequence of int, default=(100,)
@@ -432,7 +437,8 @@ M : float, default=10.0
     be. 0 leaves the linear model, with a group lasso over its outputs; with one output, the Lasso.
 
 n_features_to_select : int, float or None, default=None
-    Number of inputs, or share of them in (0, 1), at which the path ends and whose network is kept. None
+    Number of inputs, or share of them in (0, 1), rounded down but at least one, at which the path ends and
+    whose network is kept. None
     goes on until no input is left, and keeps the network with the smallest validation loss.
 
 lambda_start : float or 'auto', default='auto'
@@ -443,7 +449,7 @@ path_multiplier : float, default=1.02
 
 lambda_seq : array-like of float or None, default=None
     All lambdas, increasing, in place of `lambda_start` and `path_multiplier`; the path ends where none
-    are left.
+    are left. Without validation data the network at the last one is kept.
 
 max_iter_path : int or 'auto', default='auto'
     Largest number of epochs at each lambda; fewer where the objective stalls, as `tol` and
@@ -510,7 +516,7 @@ best_index_ : int
 
 path_ : dict of ndarray
     One entry for each lambda, the dense network's 0 first: 'lambda', 'n_features', 'loss' (mean training
-    loss), 'validation_loss' and 'validation_score' ([SCORE]; NaN without validation data), 'n_iter'
+    loss in the last epoch), 'validation_loss' and 'validation_score' ([SCORE]; NaN without validation data), 'n_iter'
     (epochs), and 'skip_norm', of shape (n_lambdas, n_features_in_): the norm of each input's skip
     connection, 0 where it is out.
 

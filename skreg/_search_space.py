@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from scipy import stats
+from sklearn.utils import check_random_state
 
 from ._compat import InvalidParameterError
 
@@ -21,6 +22,7 @@ class Range:
 
     def rvs(self, size=None, random_state=None):
         """Draw numbers, as the distributions of scipy.stats do."""
+        random_state = check_random_state(random_state)  # one stream for both draws, whatever is given
         kind = stats.loguniform(self.low, self.high) if self.log else stats.uniform(self.low, self.high - self.low)
         numbers = kind.rvs(size=size, random_state=random_state)
         if self.off == 0:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import sklearn.neural_network
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
@@ -699,6 +700,13 @@ def test_balanced_class_weights_take_a_weight_of_two_for_the_row_twice(solver):
         if target.ndim == 2:
             twice = quick(MLPClassifier, **common).fit(np.repeat(X, given, axis=0), np.repeat(target, given, axis=0))
             np.testing.assert_allclose(weighted.coefs_[0], twice.coefs_[0], rtol=1e-5, atol=1e-7)
+
+
+def test_balanced_class_weights_are_the_same_bits_for_any_order_of_the_rows():
+    X, y = data()
+    order, given = np.random.default_rng(1).permutation(N), np.random.default_rng(0).random(N)
+    net = quick(MLPClassifier, hidden_layer_sizes=(), solver="lbfgs", class_weight="balanced", max_iter=100)
+    assert_same_network(net.fit(X, y, given), clone(net).fit(X[order], y[order], given[order]))
 
 
 def balanced_by_hand(target, given):

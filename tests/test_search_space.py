@@ -91,6 +91,7 @@ def test_numbers_are_uniform_or_uniform_in_their_logarithm(log):
 
 def test_a_share_is_off():
     numbers = Range(0.1, 0.6, off=0.3).rvs(20_000, random_state=0)
+    assert 0.1 <= numbers[numbers > 0].min() < 0.101  # whether it is off does not go by the number
     assert abs((numbers == 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 20_000)
     assert numbers[numbers > 0].min() >= 0.1
     assert isinstance(float(Range(0.1, 0.6, off=0.3).rvs(random_state=0)), float)
