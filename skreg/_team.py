@@ -9,45 +9,47 @@ process.
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from weakref import WeakSet, ref
 
 import numpy as np
 
+from ._interrupt import HeldSignals
 from ._spare import leave, take
+from ._threads import Threads
 from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
 WORTH_A_TEAM = 2_000_000
 
-# More arrivals at the members' meetings than there will ever be: nobody waits any more.
-DISBANDED = 2**62
-
 _lock = threading.Lock()
-_n_running = 0
+# Teams that are not within others. Weakly, so that one that a signal has kept from its end is soon forgotten.
+_running = WeakSet()
 _this_thread = threading.local()
-_spare_pools = []  # one at most: to start a thread takes as long as to predict some thousand rows
+_spare_threads = []  # one at most: to start a thread takes as long as to predict some thousand rows
 
 
-def _borrow_pool(n_threads):
-    """A pool of so many threads or more, that of a team before where there is one."""
-    pool = take(_spare_pools)
-    if pool is not None and pool._max_workers < n_threads:
-        pool.shutdown()
-        pool = None
-    return pool or ThreadPoolExecutor(n_threads, thread_name_prefix="skreg")
+def _borrow_threads(n_threads):
+    """So many threads or more, those of a team before where there are."""
+    threads = take(_spare_threads)
+    if threads is not None and threads.size >= n_threads:
+        return threads
+    with HeldSignals():
+        return Threads(n_threads)
 
 
-def _give_back_pool(pool):
-    """Its threads wait for the next team, unless others do already."""
-    if not leave(_spare_pools, pool):
-        pool.shutdown()
+def _give_back_threads(threads):
+    """They wait for the next team, unless others do already."""
+    if not leave(_spare_threads, threads):
+        threads.end()
 
 
 def _begin_in_child():
     """Nothing of the threads of a process is in its child."""
-    global _lock, _n_running
-    _lock, _n_running = threading.Lock(), 0
-    _spare_pools.clear()
+    global _lock, _running
+    _lock, _running = threading.Lock(), WeakSet()
+    for threads in _spare_threads:
+        threads.size = 0
+    _spare_threads.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -92,55 +94,44 @@ class Team:
 
     def __init__(self, n_multiplications, most=sys.maxsize):
         self.size = min(n_cores(), most) if n_multiplications >= WORTH_A_TEAM else 1
-        self._pool = self._outer = None
+        self._threads = self._outer = None
 
     def __enter__(self):
-        global _n_running
-        self._outer = getattr(_this_thread, "team", None)
-        _this_thread.team = self
+        outer = getattr(_this_thread, "team", None)
+        self._outer = outer and outer()
+        _this_thread.team = ref(self)
         if self._outer is None:
             with _lock:
-                _n_running += 1
+                _running.add(self)
         if self.size > 1:
-            self._pool = self._outer and self._outer._pool
-            if self._pool is None:
-                self._pool = _borrow_pool(self.size - 1)
+            self._threads = self._outer and self._outer._threads
+            if self._threads is None:
+                self._threads = _borrow_threads(self.size - 1)
+            self.size = min(self.size, 1 + self._threads.size)
         return self
 
     def __exit__(self, *error):
-        global _n_running
-        _this_thread.team = self._outer
+        _this_thread.team = self._outer and ref(self._outer)
         if self._outer is None:
             with _lock:
-                _n_running -= 1
-        pool, self._pool = self._pool, None
-        if pool is not None and not (self._outer and pool is self._outer._pool):
-            _give_back_pool(pool)
+                _running.discard(self)
+        threads, self._threads = self._threads, None
+        if threads is not None and not (self._outer and threads is self._outer._threads):
+            _give_back_threads(threads)
 
     def _n_members(self):
-        if self._pool is None:
+        if self._threads is None:
             return 1
-        return max(1, min(self.size, n_cores() // _n_running))
+        return max(1, min(self.size, n_cores() // max(1, len(_running))))
 
     def run(self, kernel, *arguments):
         """Call `kernel(*arguments, member, n_members, arrivals)` in each member; member 0's result.
 
-        An interrupt may come before all have started: the others are then told to wait for nobody, what
-        they wrote is to be discarded, and none of them works on when this returns.
+        Signals wait meanwhile. They would anyway, until the kernel is at its end.
         """
         n_members = self._n_members()
         arrivals = np.zeros((1 + n_members) * CACHE_LINE // 8, np.int64)
         if n_members == 1:
             return kernel(*arguments, 0, 1, arrivals)
-        others = []
-        try:
-            for member in range(1, n_members):
-                others.append(self._pool.submit(kernel, *arguments, member, n_members, arrivals))
-            return kernel(*arguments, 0, n_members, arrivals)
-        except BaseException:
-            arrivals[0] = DISBANDED
-            raise
-        finally:
-            wait(others)
-            for other in others:
-                other.result()
+        with HeldSignals():
+            return self._threads.run(kernel, arguments, n_members, arrivals)

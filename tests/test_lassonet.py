@@ -3,6 +3,7 @@ should, and without hierarchy it is the Lasso."""
 
 import ctypes
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import skreg.solvers.stochastic
 from skreg import DivergenceError, LassoNetClassifier, LassoNetRegressor
 from skreg.kernels import layout as code
 from skreg.kernels.hierarchy import HIERARCHICAL
@@ -326,6 +328,25 @@ def test_the_wanted_number_is_kept_with_given_lambdas_or_the_difference_is_told(
     with pytest.warns(UserWarning, match=r"lambda_seq ends at 0\.001 with 6 inputs, .*n_features_to_select=2"):
         short = clone(net).set_params(lambda_seq=[1e-3]).fit(X, y)
     assert short.n_features_used_ == 6
+
+
+def test_ctrl_c_in_the_dense_network_keeps_it(monkeypatch):
+    net, X, y = make(LassoNetRegressor, max_iter=1000, n_iter_no_change=np.inf)
+    real, calls = skreg.solvers.stochastic._Epochs.run, []
+    monkeypatch.setattr(skreg.solvers.stochastic, "_SECONDS_AT_ONCE", 0.0)
+
+    def run(*arguments):
+        calls.append(None)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(skreg.solvers.stochastic._Epochs, "run", run)
+    with pytest.warns(UserWarning) as found:
+        net.fit(X, y)
+    assert ["interrupted" in str(warning.message) for warning in found] == [True]
+    assert net.interrupted_ and net.n_iter_ == len(calls) == 3
+    assert net.path_["lambda"].tolist() == [0.0]
 
 
 @pytest.mark.parametrize("lambda_start", [5.0, 1e10])

@@ -11,6 +11,7 @@ from skreg import MLPClassifier, MLPRegressor, _evaluate, _team
 from skreg._data import N_ROWS_AT_ONCE, Dataset
 from skreg._evaluate import evaluate
 from skreg._spec import prediction_spec
+from skreg._threads import DISBANDED
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -149,9 +150,9 @@ def test_rows_at_once_or_slice_by_slice(held, monkeypatch):
 
 def test_a_disbanded_team_predicts_nothing_more(monkeypatch):
     """What a member writes after an interrupt, nobody may own any longer."""
-    arrivals, prediction = np.full(1, _team.DISBANDED), np.full((3, 1), -7.0)
+    arrivals, prediction = np.full(1, DISBANDED), np.full((3, 1), -7.0)
     monkeypatch.setattr(_team.Team, "run", lambda team, kernel, *arguments: kernel(*arguments, 0, 1, arrivals))
     rows = Dataset.make(np.ones((3, 4)), np.empty((3, 0)))
     evaluate(prediction_spec((4, 1), "relu"), np.ones(5), rows, prediction, losses=False)
-    assert arrivals[0] == _team.DISBANDED + 1
+    assert arrivals[0] == DISBANDED + 1
     np.testing.assert_array_equal(prediction, -7.0)

@@ -1,8 +1,12 @@
 """How many threads a fit takes: all that numba may have, shared by the fits of a process, fewer where others say so."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +14,9 @@ import pytest
 from numba import config
 
 from skreg import _team
+from skreg._interrupt import DeferredInterrupt, HeldSignals
 from skreg._team import WORTH_A_TEAM, Team
+from skreg._threads import DISBANDED
 
 
 @pytest.fixture(autouse=True)
@@ -88,17 +94,17 @@ def thread_of_second_member(team):
 
 
 def test_threads_stay_for_the_next_team():
-    _team._spare_pools.clear()
+    _team._spare_threads.clear()
     first = run_a_team()
     assert run_a_team() == first
     with Team(WORTH_A_TEAM, most=2) as team:
         assert thread_of_second_member(team) == first
         with ThreadPoolExecutor(1) as other:  # at the same time, one of its own
             assert other.submit(run_a_team).result() != first
-    assert len(_team._spare_pools) == 1
+    assert len(_team._spare_threads) == 1
     with Team(WORTH_A_TEAM) as team:  # more than wait
         assert len(members_of(team)) == 8
-    assert len(_team._spare_pools) == 1
+    assert len(_team._spare_threads) == 1
 
 
 def run_a_team():
@@ -144,3 +150,222 @@ def test_an_error_of_the_caller_s_member_frees_the_others():
 
     with Team(WORTH_A_TEAM) as team, pytest.raises(KeyboardInterrupt):
         team.run(fail)
+
+
+# When something goes wrong ------------------------------------------------------------------------------------------
+
+
+def test_a_member_that_fails_is_waited_for_by_nobody():
+    """And all have ended when its error comes out, whoever it was."""
+    for failing in range(8):
+        ended, waited = [], []
+
+        def work(member, n_members, arrivals, failing=failing, ended=ended, waited=waited):
+            if member == failing:
+                raise LookupError(member)
+            while arrivals[0] != DISBANDED:
+                time.sleep(0.001)
+            time.sleep(0.01)
+            ended.append(member)
+
+        with Team(WORTH_A_TEAM) as team:
+            with pytest.raises(LookupError, match=str(failing)):
+                team.run(work)
+            assert sorted(ended) == [member for member in range(8) if member != failing]
+            assert len(members_of(team)) == 8
+
+
+@pytest.mark.parametrize("n_possible", [0, 3])
+def test_a_team_is_as_large_as_there_are_threads_for(n_possible, monkeypatch):
+    """No thread can be started without memory for its stack, or while the interpreter is ending."""
+    started, start = [], threading.Thread.start
+
+    def start_some(thread):
+        if len(started) == n_possible:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    _team._spare_threads.clear()
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    with Team(WORTH_A_TEAM) as team:
+        assert members_of(team) == [(member, 1 + n_possible) for member in range(1 + n_possible)]
+    monkeypatch.undo()
+    _team._spare_threads.clear()
+
+
+def test_nothing_of_a_kernel_stays_with_the_threads():
+    class Thing:
+        pass
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+    with Team(WORTH_A_TEAM) as team:
+        team.run(lambda thing, *others: None, thing)
+        del thing
+        deadline = time.monotonic() + 10
+        while gone() is not None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert gone() is None
+
+
+def test_threads_that_nobody_needs_end():
+    _team._spare_threads.clear()
+    with Team(WORTH_A_TEAM, most=2) as team:
+        (thread,) = (each for each in threading.enumerate() if each.ident == thread_of_second_member(team))
+    assert thread.is_alive()
+    _team._spare_threads.clear()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+# Signals --------------------------------------------------------------------------------------------------------------
+
+
+class Alarm(Exception):
+    pass
+
+
+def ring(number, frame):
+    raise Alarm
+
+
+@pytest.fixture
+def alarm(monkeypatch):
+    """Number of a signal whose handler raises."""
+    number = signal.SIGTERM
+    before = signal.signal(number, ring)
+    yield number
+    signal.signal(number, before)
+
+
+def test_handlers_wait_until_all_members_have_ended(alarm):
+    ended = []
+
+    def work(member, n_members, arrivals):
+        if member == 0:
+            signal.raise_signal(alarm)
+            signal.raise_signal(signal.SIGINT)
+        else:
+            time.sleep(0.02)
+        ended.append(member)
+
+    with Team(WORTH_A_TEAM) as team:
+        with pytest.raises((Alarm, KeyboardInterrupt)):
+            team.run(work)
+        assert sorted(ended) == list(range(8))
+        assert len(members_of(team)) == 8
+    assert signal.getsignal(alarm) is ring
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_handler_raises_while_signals_are_held_or_released_leaves_all_handlers_as_they_were(alarm, monkeypatch):
+    """The signal comes before its handler is held, or when it is back and others are not."""
+    import skreg._interrupt
+
+    real, before = skreg._interrupt.set_handler, {number: signal.getsignal(number) for number in signal.valid_signals()}
+    for wanted in (False, True):  # whether the handlers are put back
+
+        def set_handler(number, handler, wanted=wanted):
+            real(number, handler)
+            if (number == signal.SIGINT and not wanted) or (number == alarm and handler is ring and wanted):
+                monkeypatch.undo()
+                signal.raise_signal(alarm)
+
+        monkeypatch.setattr(skreg._interrupt, "set_handler", set_handler)
+        with pytest.raises(Alarm), HeldSignals():
+            pass
+        assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
+
+
+def test_an_interrupt_within_another_s_context_is_seen_by_both():
+    with DeferredInterrupt() as outer:
+        with HeldSignals(), DeferredInterrupt():
+            pass
+        with DeferredInterrupt() as inner:
+            signal.raise_signal(signal.SIGINT)
+            for each in inner, outer:
+                with pytest.raises(KeyboardInterrupt):
+                    each.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+UNDER_FIRE = """
+import faulthandler, random, signal, sys, time, warnings
+import numpy as np
+from skreg import MLPRegressor, _team
+
+faulthandler.dump_traceback_later(60, exit=True)
+warnings.simplefilter("ignore")
+_team.n_cores = lambda: 3
+X = np.random.default_rng(0).standard_normal((2000, 150)).astype(np.float32)
+y = X[:, 0].copy()
+make = lambda: MLPRegressor((64, 64), max_iter=1, batch_size=1000, random_state=0, early_stopping=True)
+net = make().fit(X, y)
+expected = net.predict(X)
+work = {"predict": lambda: net.predict(X), "fit": lambda: make().fit(X, y)}[sys.argv[1]]
+start = time.perf_counter()
+work()
+once, n_rung = time.perf_counter() - start, 0
+
+class Alarm(Exception):
+    pass
+
+def ring(number, frame):
+    raise Alarm
+
+signal.signal(signal.SIGALRM, ring)
+random.seed(0)
+deadline = time.monotonic() + 4
+while time.monotonic() < deadline:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 2 * once))
+        while True:
+            work()
+    except Alarm:
+        n_rung += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert n_rung > 20, n_rung
+np.testing.assert_array_equal(net.predict(X), expected)
+np.testing.assert_array_equal(make().fit(X, y).predict(X), expected)
+print("whole")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no alarms")
+@pytest.mark.parametrize("what", ["predict", "fit"])
+def test_alarms_at_any_moment_do_no_harm(what):
+    run = subprocess.run([sys.executable, "-c", UNDER_FIRE, what], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "whole\n"), run.stderr
+
+
+AT_THE_END = """
+import atexit, sys, threading, time, warnings
+import numpy as np
+from skreg import MLPRegressor, _team
+
+warnings.simplefilter("ignore")
+_team.n_cores = lambda: 3
+X = np.random.default_rng(0).standard_normal((2000, 150)).astype(np.float32)
+expected = MLPRegressor((64, 64), max_iter=2, batch_size=1000, random_state=0).fit(X, X[:, 0]).predict(X)
+
+def fit():
+    if sys.argv[1] == "thread":
+        threading.main_thread().join()
+    if sys.argv[2] == "new":
+        _team._spare_threads.clear()
+    net = MLPRegressor((64, 64), max_iter=2, batch_size=1000, random_state=0).fit(X, X[:, 0])
+    print((net.predict(X) == expected).all())
+
+if sys.argv[1] == "thread":
+    threading.Thread(target=fit).start()
+else:
+    atexit.register(fit)
+"""
+
+
+@pytest.mark.parametrize("how", ["thread", "atexit"])
+@pytest.mark.parametrize("threads", ["spare", "new"])
+def test_a_fit_may_run_while_the_interpreter_is_ending(how, threads):
+    run = subprocess.run([sys.executable, "-c", AT_THE_END, how, threads], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "True\n"), run.stderr

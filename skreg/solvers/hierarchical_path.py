@@ -218,6 +218,7 @@ class Path:
         with warnings.catch_warnings():
             # The path goes on from wherever it is.
             warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations", ConvergenceWarning)
+            warnings.filterwarnings("ignore", "Training interrupted", UserWarning)  # the path says so
             try:
                 n_epochs, self.interrupted = fit_stochastic(
                     self._spec, self._dense_options, self._dataset, params, state, self._seed, monitor
