@@ -1,5 +1,6 @@
 """BLAS on one thread, for as long as any fit of this process needs it."""
 
+import os
 import threading
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +27,19 @@ def _set(library, n_threads):
 def _is_of_each_thread(library):
     """Whether a limit is that of the Python thread that sets it, or of the whole process."""
     return getattr(library, "threading_layer", None) == "openmp"
+
+
+def _begin_in_child():
+    """The threads that were inside are not in a child: their limit ends."""
+    global _lock, _n_inside, _before
+    _lock = threading.Lock()
+    for library, n_threads in _before if _n_inside > 0 else []:
+        _set(library, n_threads)
+    _n_inside, _before = 0, []
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @contextmanager

@@ -256,7 +256,10 @@ def _uses_of(networks, dtype, predicted):
 
 
 def _use(network, X, y, predicted):
-    network.fit(X, y).fit(X, y, y + 1, X_val=X, y_val=y)
+    for validation in {}, {"X_val": X, "y_val": y}:
+        network.fit(X, y, y + 1 if validation else None, **validation)
+        if network.interrupted_:  # a fit keeps what it has then; here it is the user's wish to end
+            raise KeyboardInterrupt
     for dtype in predicted:
         network.predict(X.astype(dtype))
     network.objective(X, y)

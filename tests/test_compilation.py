@@ -487,6 +487,20 @@ def test_any_damaged_file_is_replaced(load, suffixes, damage):
     assert use(load()) == (1, 0)
 
 
+def test_machine_code_under_another_s_name_is_replaced(load):
+    """Two processes that save at once may leave that."""
+    kernel = load()
+    assert kernel(20.5) == 42.0 and kernel(np.float32(1.5)) == 4.0
+    first, second = sorted(load.cache.glob("*.nbc"))
+    first_code, second_code = first.read_bytes(), second.read_bytes()
+    first.write_bytes(second_code)
+    second.write_bytes(first_code)
+    kernel = load()
+    assert use(kernel) == (0, 1)
+    assert kernel(np.float32(1.5)) == 4.0
+    assert use(load()) == (1, 0)
+
+
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_a_missing_file_is_replaced(load, suffix):
     use(load())
@@ -678,3 +692,12 @@ def test_two_threads_may_load_the_kernels_at_once():
         [sys.executable, "-c", TWO_THREADS_BEGIN], capture_output=True, text=True, cwd=Path(skreg.__file__).parents[1]
     )
     assert process.stdout.split() == ["False", "False"], process.stderr
+
+
+def test_without_machine_code_there_is_one_sentence():
+    code = "import numpy as np, skreg; skreg.MLPRegressor((2,)).fit(np.eye(3), np.ones(3))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    )
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("ImportError: skreg's kernels run as machine code alone, ")

@@ -1,5 +1,6 @@
 """How many threads a fit takes: all that numba may have, shared by the fits of a process, fewer where others say so."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 from numba import config
 
-from skreg import _team
+from skreg import _blas, _team
 from skreg._interrupt import DeferredInterrupt, HeldSignals
 from skreg._team import WORTH_A_TEAM, Team
 from skreg._threads import DISBANDED
+from skreg.kernels._collector import collector_paused
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +152,37 @@ def test_an_error_of_the_caller_s_member_frees_the_others():
 
     with Team(WORTH_A_TEAM) as team, pytest.raises(KeyboardInterrupt):
         team.run(fail)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no other way to have a child without threads")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_what_other_threads_have_limited_is_not_limited_in_a_forked_process():
+    """Garbage collection, and the threads of BLAS."""
+
+    def limits():
+        return gc.isenabled(), [library.num_threads for library in _blas._libraries()]
+
+    before, inside, done = limits(), threading.Event(), threading.Event()
+
+    def limit():
+        with collector_paused(), _blas.single_blas_thread():
+            inside.set()
+            done.wait()
+
+    thread = threading.Thread(target=limit)
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        as_before = limits() == before
+        with collector_paused(), _blas.single_blas_thread():
+            is_limited = not gc.isenabled()
+        os._exit(0 if as_before and is_limited and limits() == before else 1)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    thread.join()
+    assert status == 0
+    assert limits() == before
 
 
 # When something goes wrong ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 import skreg
+import skreg.solvers.stochastic
 from skreg import MLPClassifier, MLPRegressor, _warmup
 from skreg._warmup_partner import Partner
 from skreg.cli import main
@@ -224,6 +226,23 @@ def test_what_the_second_process_has_compiled_counts_as_compiled(monkeypatch):
     found = [record for record in _warmup.prepare(["float64"]) if record[3] != _warmup.READY]
     assert found == [records[0], ("train_epochs", "float64", 5.0, _warmup.COMPILED), records[2]]
     assert _PartnerThatHasDoneAll.is_closed
+
+
+def test_ctrl_c_ends_it(monkeypatch):
+    """Though a fit would keep what it has."""
+    real, tasks = skreg.solvers.stochastic._Epochs.run, []
+
+    def run(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(skreg.solvers.stochastic._Epochs, "run", run)
+    monkeypatch.setattr(_warmup, "prepare_one", lambda task, found: tasks.append(task) or task())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(KeyboardInterrupt):
+            skreg.warmup("float64")
+    assert len(tasks) < 5
 
 
 def test_what_is_to_be_done_can_be_done_from_either_end(ready):

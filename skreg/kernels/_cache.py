@@ -53,6 +53,20 @@ class _FirstChoice:
         return (chosen if config.CACHE_DIR else beside)(function, source) if os.path.exists(source) else None
 
 
+class _KeyedFile(IndexDataCacheFile):
+    """numba's file of machine code, which holds its key too.
+
+    Two processes that save at once may leave an index that names the other's file.
+    """
+
+    def save(self, key, data):
+        super().save(key, (key, data))
+
+    def load(self, key):
+        found = super().load(key)
+        return found[1] if found is not None and found[0] == key else None
+
+
 class _LeanResults(CompileResultCacheImpl):
     """Reads and writes compiled functions that no other compiled code calls."""
 
@@ -99,8 +113,8 @@ class ForgivingCache(FunctionCache):
         self._stamp, self.error = stamp, None
         first = _FirstChoice.from_function(function, inspect.getfile(function))
         path = self.cache_path if first is None else first.get_cache_path()
-        source_stamp = self._impl.locator.get_source_stamp()
-        self._read_only = IndexDataCacheFile(path, self._impl.filename_base, source_stamp)
+        name_and_stamp = self._impl.filename_base, self._impl.locator.get_source_stamp()
+        self._cache_file, self._read_only = (_KeyedFile(each, *name_and_stamp) for each in (self.cache_path, path))
 
     def _index_key(self, sig, codegen):
         return *super()._index_key(sig, codegen), self._stamp

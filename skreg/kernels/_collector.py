@@ -21,6 +21,19 @@ _n_inside = 0
 _was_enabled = False
 
 
+def _begin_in_child():
+    """The threads that were inside are not in a child."""
+    global _lock, _n_inside
+    _lock = threading.Lock()
+    if _n_inside > 0 and _was_enabled:
+        gc.enable()
+    _n_inside = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 @contextmanager
 def collector_paused():
     """Context without garbage collection, for as long as any thread is inside."""

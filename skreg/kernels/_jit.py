@@ -11,7 +11,7 @@ import platform
 from functools import cached_property, update_wrapper
 from pathlib import Path
 
-from numba import njit, types, version_info
+from numba import config, njit, types, version_info
 from numba.extending import typeof_impl
 
 from ._cache import ForgivingCache
@@ -31,6 +31,9 @@ _UNIFORM_OPTIONS = {**_OPTIONS, "fastmath": False}
 # For arithmetic whose rounding matters: a function keeps its own options where it is inlined.
 _EXACT_OPTIONS = {**_OPTIONS, "fastmath": {"contract"}}
 
+
+if config.DISABLE_JIT:
+    raise ImportError("skreg's kernels run as machine code alone, which NUMBA_DISABLE_JIT=1 forbids: unset it.")
 
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _NEWEST_KNOWN_NUMBA = (0, 68)  # into which _pipeline.py reaches
