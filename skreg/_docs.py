@@ -394,17 +394,28 @@ def shared_docs(**replacements):
     parts = {"PARAMETERS": PARAMETERS, "ATTRIBUTES": ATTRIBUTES, "REFERENCES": REFERENCES, **replacements}
 
     def decorate(cls):
-        doc = cls.__doc__
+        doc = cls.__doc__ or ""
         for name, text in parts.items():
-
-            def indented(match, text=text):
-                return textwrap.indent(text, match.group(1)).rstrip() if match.group(1) is not None else text
-
-            doc = re.sub(rf"^([ ]*)\[{name}\]$|\[{name}\]", indented, doc or "", flags=re.MULTILINE)
+            doc = _with_part(doc, f"[{name}]", text)
         cls.__doc__ = doc
         return cls
 
     return decorate
+
+
+def _with_part(doc, place, text):
+    """`doc` with a text in each of its places: indented where a line has nothing else, within a line as it is."""
+    pieces, start = [], 0
+    while (at := doc.find(place, start)) >= 0:
+        end = at + len(place)
+        before = doc[doc.rfind("\n", 0, at) + 1 : at]
+        is_alone = not before.strip(" ") and doc[end : end + 1] in ("", "\n")
+        if is_alone:
+            pieces += [doc[start : at - len(before)], textwrap.indent(text, before).rstrip()]
+        else:
+            pieces += [doc[start:at], text]
+        start = end
+    return "".join(pieces) + doc[start:]
 
 
 # LassoNet -----------------------------------------------------------------------------------------
