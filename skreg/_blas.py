@@ -1,11 +1,12 @@
 """BLAS on one thread, for as long as any fit of this process needs it."""
 
-import os
 import threading
 from contextlib import contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
+
+from .kernels._fork import in_child
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -29,6 +30,7 @@ def _is_of_each_thread(library):
     return getattr(library, "threading_layer", None) == "openmp"
 
 
+@in_child
 def _begin_in_child():
     """The threads that were inside are not in a child: their limit ends."""
     global _lock, _n_inside, _before
@@ -36,10 +38,6 @@ def _begin_in_child():
     for library, n_threads in _before if _n_inside > 0 else []:
         _set(library, n_threads)
     _n_inside, _before = 0, []
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @contextmanager

@@ -68,6 +68,4 @@ def weights_by_labels(class_weight, Y, sample_weight):
     if len(each) != Y.shape[1]:
         raise ValueError(f"class_weight has {len(each)} entries, but y has {Y.shape[1]} labels.")
     classes = np.arange(2)
-    return np.prod(
-        [weights_by_class(one, classes, y, sample_weight) for one, y in zip(each, Y.T, strict=True)], axis=0
-    )
+    return np.prod([weights_by_class(one, classes, y, sample_weight) for one, y in zip(each, Y.T, strict=True)], axis=0)

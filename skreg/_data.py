@@ -50,6 +50,11 @@ def operands(X, dtype):
     )  # fmt: skip
 
 
+def as_dense(y):
+    """A target, sparse or not, as an array."""
+    return y.toarray() if sparse.issparse(y) else np.asarray(y)
+
+
 def scaled_weights(weights):
     """By a power of two, which is exact, lest the sum of huge or tiny weights leave the numbers."""
     return np.ldexp(weights, -np.frexp(weights.max())[1])

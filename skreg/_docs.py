@@ -164,9 +164,9 @@ warmup : float, default=0.0
     `learning_rate` asks for [Goyal2017]_.
 
 clip_norm : float or None, default=None
-    Largest Euclidean norm of a step's gradient, over all weights, intercepts, scales and shifts together; a longer one
-    is shortened to it [Pascanu2013]_. It is the gradient of the batch's loss, its activity penalty and the l2
-    terms; the proximal step of the l1 terms is shortened by the same factor, so that the objective's
+    Largest Euclidean norm of a step's gradient, over all weights, intercepts, scales and shifts together;
+    a longer one is shortened to it [Pascanu2013]_. It is the gradient of the batch's loss, its activity
+    penalty and the l2 terms; the proximal step of the l1 terms is shortened by the same factor, so that the objective's
     stationary points stay. Not with 'lbfgs'.
 
 averaging : {'swa', 'ema'} or None, default=None
@@ -448,9 +448,9 @@ M : float, default=10.0
     be. 0 leaves the linear model, with a group lasso over its outputs; with one output, the Lasso.
 
 n_features_to_select : int, float or None, default=None
-    Number of inputs, or share of them in (0, 1), rounded down but at least one, at which the path ends and
-    whose network is kept. None
-    goes on until no input is left, and keeps the network with the smallest validation loss.
+    Number of inputs, or share of them in (0, 1), rounded down but at least one, at which the path ends
+    and whose network is kept. None goes on until no input is left, and keeps the network with the
+    smallest validation loss.
 
 lambda_start : float or 'auto', default='auto'
     First lambda. 'auto' doubles a tiny one until an input leaves, and goes on from half of that.
@@ -527,9 +527,9 @@ best_index_ : int
 
 path_ : dict of ndarray
     One entry for each lambda, the dense network's 0 first: 'lambda', 'n_features', 'loss' (mean training
-    loss in the last epoch), 'validation_loss' and 'validation_score' ([SCORE]; NaN without validation data), 'n_iter'
-    (epochs), and 'skip_norm', of shape (n_lambdas, n_features_in_): the norm of each input's skip
-    connection, 0 where it is out.
+    loss in the last epoch), 'validation_loss' and 'validation_score' ([SCORE]; NaN without validation
+    data), 'n_iter' (epochs), and 'skip_norm', of shape (n_lambdas, n_features_in_): the norm of each
+    input's skip connection, 0 where it is out.
 
 feature_importances_ : ndarray of shape (n_features_in_,)
     The lambda at which each input leaves; infinite where it is still there at the end of the path.

@@ -63,9 +63,9 @@ class InspectionMixin:
         """How far the fitted weights are from optimal on these data: 0 at a stationary point.
 
         It is the largest entry of the distance of minus the gradient of the smooth part of the
-        objective to the subdifferential of its l1 and group terms, of weights >= 0 with `positive`. Losses with a kink,
-        'absolute_error' and 'quantile', are a part of the latter in linear models, a row whose prediction
-        equals its target to rounding being at the kink; in networks, and with group penalties or
+        objective to the subdifferential of its l1 and group terms, of weights >= 0 with `positive`. Losses
+        with a kink, 'absolute_error' and 'quantile', are a part of the latter in linear models, a row whose
+        prediction equals its target to rounding being at the kink; in networks, and with group penalties or
         `positive`, their kinks are smoothed as they are for 'lbfgs'.
 
         Parameters

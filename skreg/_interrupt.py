@@ -26,10 +26,10 @@ class DeferredInterrupt:
         self._previous = self._outer = None
 
     def __enter__(self):
-        handler = getsignal(signal.SIGINT)
-        if _in_main_thread() and handler is signal.default_int_handler:
+        handler = getsignal(signal.SIGINT) if _in_main_thread() else None
+        if handler is signal.default_int_handler:
             self._previous = signal.signal(signal.SIGINT, self._remember)
-        elif _in_main_thread() and _is_deferring(handler):
+        elif _is_deferring(handler):
             self._outer = handler.__self__
         return self
 

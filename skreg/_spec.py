@@ -115,14 +115,15 @@ def per_layer(name, value, n_layers, layers, upper=np.inf):
     """
     if isinstance(value, float) and 0 <= value <= upper and value < np.inf:  # nearly always
         return np.full(n_layers, value)
-    if isinstance(value, str) or (n_dimensions(value) > 1):
+    is_one = n_dimensions(value) == 0
+    if isinstance(value, str) or n_dimensions(value) > 1:
         raise InvalidParameterError(f"{name} must be a number or have one for each of the {layers}, got {value!r}.")
-    entries = [value] * n_layers if n_dimensions(value) == 0 else list(value)
+    entries = [value] * n_layers if is_one else list(value)
     if len(entries) != n_layers:
         raise InvalidParameterError(
             f"{name} must be a number or have one entry for each of the {n_layers} {layers}, got {value!r}."
         )
-    for entry in [value] if n_dimensions(value) == 0 else entries:
+    for entry in [value] if is_one else entries:
         if not isinstance(entry, Real) or not 0 <= entry <= upper or not np.isfinite(entry):
             bound = "a finite number >= 0" if upper == np.inf else f"in [0, 1{']' if upper == 1 else ')'}"
             every = "column" if layers == "columns of X" else "layer"

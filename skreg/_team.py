@@ -16,6 +16,7 @@ import numpy as np
 from ._interrupt import HeldSignals
 from ._spare import leave, take
 from ._threads import Threads
+from .kernels._fork import in_child
 from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
@@ -43,6 +44,7 @@ def _give_back_threads(threads):
         threads.end()
 
 
+@in_child
 def _begin_in_child():
     """Nothing of the threads of a process is in its child."""
     global _lock, _running
@@ -50,10 +52,6 @@ def _begin_in_child():
     for threads in _spare_threads:
         threads.size = 0
     _spare_threads.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def n_cores():

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from ._base import BaseMLP, _is_stochastic
 from ._class_weight import check_class_weight, weights_by_class, weights_by_labels
 from ._compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from ._data import as_dense
 from ._docs import shared_docs
 from ._losses import CLASSIFICATION_LOSSES, loss_parameters
 from ._scores import accuracy
@@ -336,8 +337,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.minimum((raw[:, 0] > 0).astype(int), len(self.classes_) - 1)
 
     def _validate_target(self, y, dtype, loss, new_classes):
-        is_sparse = sparse.issparse(y)
-        y = y.toarray() if is_sparse else np.asarray(y)
+        is_sparse, y = sparse.issparse(y), as_dense(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -383,8 +383,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return sample_weight
         check_class_weight(self.class_weight)
         if self._multilabel:
-            y = y.toarray() if sparse.issparse(y) else np.asarray(y)
-            weights = weights_by_labels(self.class_weight, y, sample_weight)
+            weights = weights_by_labels(self.class_weight, as_dense(y), sample_weight)
         else:
             weights = weights_by_class(self.class_weight, self.classes_, column_or_1d(y), sample_weight)
         return weights if sample_weight is None else weights * sample_weight

@@ -1,7 +1,14 @@
 """Errors and warnings of skreg."""
 
 
-KEPT_AFTER_DIVERGENCE = "the weights of the last finite epoch were kept"
+def divergence_message(epoch, learning_rate, parameter, kept):
+    """What has happened, `kept` being what the estimator holds now, and what to do."""
+    rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
+    advice = "" if learning_rate is None else f" or choose a smaller {parameter}"
+    return (
+        "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+        f"preprocessed. Training diverged in epoch {epoch}{rate}; {kept}. Scale the inputs and the target{advice}."
+    )
 
 
 class DivergenceError(ValueError):
@@ -19,13 +26,8 @@ class DivergenceError(ValueError):
 
     def __init__(self, epoch, learning_rate, parameter="learning_rate_init"):
         self.epoch, self.learning_rate, self.parameter = epoch, learning_rate, parameter
-        rate = "" if learning_rate is None else f" with learning rate {learning_rate:g}"
-        advice = "" if learning_rate is None else f" or choose a smaller {parameter}"
-        super().__init__(
-            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-            f"preprocessed. Training diverged in epoch {epoch}{rate}; {KEPT_AFTER_DIVERGENCE}. Scale the inputs and "
-            f"the target{advice}."
-        )
+        kept = "the weights of the last finite epoch were kept"
+        super().__init__(divergence_message(epoch, learning_rate, parameter, kept))
 
     def __reduce__(self):
         return type(self), (self.epoch, self.learning_rate, self.parameter)

@@ -224,7 +224,7 @@ class BaseLassoNet(SelectorMixin):
         """The lambda at which each input leaves the path; infinite where it is still there at its end."""
         check_is_fitted(self)
         leaving = self._leaving()
-        # The last one may be smaller than the one before, where the inputs to keep were chosen by their norm.
+        # The last one may be smaller than the one before, where the inputs to keep were chosen by their weights.
         return np.append(np.maximum.accumulate(self.path_["lambda"]), np.inf)[leaving]
 
     @property

@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 
 from ._base import BaseMLP
 from ._compat import Interval, StrOptions
+from ._data import as_dense
 from ._docs import shared_docs
 from ._losses import (
     REGRESSION_LOSSES,
@@ -309,7 +310,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         super()._check_before_data(validation, incremental)
 
     def _validate_target(self, y, dtype, loss, new_classes):
-        y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        y = as_dense(y)
         if y.dtype.kind not in "fiubO":
             raise ValueError(f"y must be numeric, got dtype {y.dtype}.")
         if y.dtype.kind == "O":

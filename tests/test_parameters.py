@@ -299,7 +299,8 @@ CONTRADICTIONS = {
     "dropout by layer with lbfgs": ({"solver": "lbfgs", "dropout": [0.0, 0.1]}, ["lbfgs", "[0.0, 0.1]"]),
     "input dropout with lbfgs": ({"solver": "lbfgs", "input_dropout": 0.1}, ["lbfgs", "input_dropout=0.1"]),
     "input noise that is none, with lbfgs": (
-        {"solver": "lbfgs", "input_noise": [0.1, None]}, ["input_noise must be", "[0.1, None]"],
+        {"solver": "lbfgs", "input_noise": [0.1, None]},
+        ["input_noise must be", "[0.1, None]"],
     ),
     "input noise with lbfgs": (
         {"solver": "lbfgs", "input_noise": 0.1},

@@ -264,7 +264,7 @@ def ring(number, frame):
 
 
 @pytest.fixture
-def alarm(monkeypatch):
+def alarm():
     """Number of a signal whose handler raises."""
     number = signal.SIGTERM
     before = signal.signal(number, ring)

@@ -29,16 +29,16 @@ def read_numbers(X, notes, steps):
     """
     pandas = require("pandas", "Reading columns")
     for name in X.columns:
-        values = X[name].dropna()
+        column = X[name]
+        values = column.dropna()
         if isinstance(values.dtype, pandas.CategoricalDtype) or pandas.api.types.infer_dtype(values) != "string":
             continue
-        numbers = pandas.to_numeric(values, errors="coerce")
-        if _are_most(numbers.notna(), values):
-            marks = values[numbers.isna()]
-            notes.append(_note_on_marks(name, marks))
-            X = X.assign(**{name: pandas.to_numeric(X[name], errors="coerce")})
-            column = quoted(name)
-            steps.append(f'X = X.assign(**{{{column}: pd.to_numeric(X[{column}], errors="coerce")}})')
+        numbers = pandas.to_numeric(column, errors="coerce")
+        is_number = numbers[column.notna()].notna()
+        if _are_most(is_number, values):
+            notes.append(_note_on_marks(name, values[~is_number]))
+            X = X.assign(**{name: numbers})
+            steps.append(f'X = X.assign(**{{{quoted(name)}: pd.to_numeric(X[{quoted(name)}], errors="coerce")}})')
         elif _are_most(values.astype(str).str.fullmatch(DECORATED_NUMBER), values):
             notes.append(
                 f"{name!r} is read as text, such as {str(values.iloc[0])!r}; if these are numbers, write them without "

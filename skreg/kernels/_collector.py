@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
+from ._fork import in_child
+
 _ENTRY = "skreg.kernels.entry"
 _COVERAGE = "numba.misc.coverage_support"
 
@@ -21,6 +23,7 @@ _n_inside = 0
 _was_enabled = False
 
 
+@in_child
 def _begin_in_child():
     """The threads that were inside are not in a child."""
     global _lock, _n_inside
@@ -28,10 +31,6 @@ def _begin_in_child():
     if _n_inside > 0 and _was_enabled:
         gc.enable()
     _n_inside = 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from .stochastic import OptimizerState, _Epochs, fit_stochastic
 STEPS = 20  # of the optimizer, at each lambda at least: twice the memory of a momentum of 0.9
 _FACTOR_OF_SEARCH = 2.0
 _MOST_HALVINGS = 20  # of the learning rate
-_MOST_RETREATS = 8  # from lambdas at which too many inputs leave at once, before some are chosen by their norm
+_MOST_RETREATS = 8  # from lambdas at which too many inputs leave at once, before some are chosen by their weights
 _WORTH_HALVING = 0.05  # share of the loss for which lambda is halved once more
 _ROWS_FOR_CURVATURE, _POWER_ITERATIONS = 4096, 20
 # Largest second derivative of the loss with respect to the raw prediction; elsewhere 1.
@@ -101,13 +101,15 @@ class _State:
     def lambda_(self):
         return float(self.spec.penalties[0, code.SKIP_NORM])
 
+    def _first_weights(self):
+        return unpack(self.params, self.spec.layer_units, self.spec.skip)[0][0]
+
     def norms(self):
-        first = unpack(self.params, self.spec.layer_units, self.spec.skip)[0][0]
-        return np.linalg.norm(first[:, -self.spec.skip :], axis=1)
+        return np.linalg.norm(self._first_weights()[:, -self.spec.skip :], axis=1)
 
     def sizes(self):
-        """Of all weights that each input has, in hidden layers too."""
-        return np.linalg.norm(unpack(self.params, self.spec.layer_units, self.spec.skip)[0][0], axis=1)
+        """Of all weights that each input has, those to hidden units too."""
+        return np.linalg.norm(self._first_weights(), axis=1)
 
     def penalty(self):
         return self.lambda_ * float(self.norms().sum(dtype=np.float64))

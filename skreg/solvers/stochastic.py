@@ -16,7 +16,7 @@ from .._spare import borrow, give_back
 from .._team import Team
 from .._thinning import Thinning
 from .._warn import warn
-from ..exceptions import KEPT_AFTER_DIVERGENCE, DivergenceError
+from ..exceptions import DivergenceError, divergence_message
 from ..kernels import layout as code
 from .averaging import WeightAverage
 from .measurement import Measurement
@@ -250,7 +250,8 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     schedule = options.learning_rates
     schedule.current = state.learning_rate
     monitor.begin(params)
-    n_epochs_before, params_before = state.n_epochs, params.copy() if spec.normalization == "batch" else None
+    may_be_stale = spec.normalization == "batch" and options.averaging is not None
+    n_epochs_before, params_before = state.n_epochs, params.copy() if may_be_stale else None
     averages = WeightAverage(options, state, params)
     run = _Run(spec, options, dataset, params, state, seed, schedule, monitor, averages)
     interrupted, divergence = False, None
@@ -413,7 +414,7 @@ class _Run:
 
 
 def _report_divergence(epoch, learning_rate, early_stopping):
-    error = DivergenceError(epoch, learning_rate)
     if not early_stopping:
-        raise error
-    warn(str(error).replace(KEPT_AFTER_DIVERGENCE, "the best weights so far were restored"), ConvergenceWarning)
+        raise DivergenceError(epoch, learning_rate)
+    kept = "the best weights so far were restored"
+    warn(divergence_message(epoch, learning_rate, "learning_rate_init", kept), ConvergenceWarning)
