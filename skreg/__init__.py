@@ -2,10 +2,6 @@
 
 from importlib import import_module
 
-# What numba needs first, and the first fit numba: a tenth of the wait, moved to where it is not felt.
-import llvmlite.binding
-import llvmlite.ir  # noqa: F401
-
 from ._objective import Objective
 from ._version import __version__
 from .classifier import MLPClassifier

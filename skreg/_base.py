@@ -32,7 +32,6 @@ from ._warn import warn
 from ._weight_terms import make_feasible
 from .exceptions import DivergenceError
 from .kernels import layout as code
-from .kernels._collector import load_kernels
 
 
 @lru_cache(maxsize=1000, typed=True)  # 1, 1.0 and True are equal, and judged apart
@@ -330,7 +329,6 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     # Training ----------------------------------------------------------------------------------
 
     def _solve(self, spec, dataset, validation, incremental):
-        load_kernels()
         from .solvers.monitor import History, Monitor
 
         history = History(

@@ -9,7 +9,6 @@ from ._data import Dataset
 from ._network import pack, units_of, unpack
 from ._normalization import keep_units, normalization_of, normalized_constants, vectors_of
 from ._spec import make_spec, prediction_spec
-from .kernels._collector import load_kernels
 
 
 class InspectionMixin:
@@ -26,7 +25,6 @@ class InspectionMixin:
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} outputs, but the network has {self.n_outputs_}.")
         spec, params = self._network_of_objective(loss)
-        load_kernels()
         return FullBatch(spec, Dataset.make(X, target, self._weights("sample_weight", sample_weight, X, y))), params
 
     def _network_of_objective(self, loss):
@@ -160,7 +158,6 @@ class InspectionMixin:
         """Activations of units of a hidden layer whose sums are always these."""
         from ._evaluate import predict
 
-        load_kernels()
         activations = self._activations_at_fit()
         name = activations if isinstance(activations, str) else activations[layer]
         sums = normalized_constants(self, layer, units, sums)

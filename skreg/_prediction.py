@@ -15,7 +15,6 @@ from ._normalization import normalization_of, vectors_of
 from ._plain import is_plain_matrix
 from ._spec import prediction_spec, refuse_dense_noise
 from .kernels import layout as code
-from .kernels._collector import load_kernels
 
 
 class PredictionMixin:
@@ -31,7 +30,6 @@ class PredictionMixin:
         self._check_is_fitted()
         is_plain = self._is_plain(X)
         X = X if is_plain else self._validate_rows(X)
-        load_kernels()
         units = units_of(self.coefs_, self.intercepts_)
         spec = prediction_spec(units, self._activations_at_fit(), normalization_of(self))
         link = self._link() if linked else None
@@ -52,7 +50,6 @@ class PredictionMixin:
         X = self._validate_rows(X)
         refuse_dense_noise(self, spec, X)
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        load_kernels()
         params = flat(self.coefs_, self.intercepts_, vectors_of(self, spec.layer_units))
         return predict_draws(spec, params, X, self._link(), int(n_draws), seed)
 

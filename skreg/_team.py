@@ -17,6 +17,7 @@ from ._interrupt import HeldSignals
 from ._spare import leave, take
 from ._threads import Threads
 from .kernels._fork import in_child
+from .kernels._settings import configuration
 from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
@@ -55,13 +56,29 @@ def _begin_in_child():
 
 
 def n_cores():
-    """Threads that numba may use in this process."""
-    from numba import config
-
+    """Threads that numba may use in this process, or might if it were imported."""
     parallel = sys.modules.get("numba.np.ufunc.parallel")
-    if parallel is not None and getattr(parallel, "_is_initialized", False):
+    if getattr(parallel, "_is_initialized", False):
         return parallel.get_num_threads()
-    return min(config.NUMBA_NUM_THREADS, _openmp_limit())
+    return min(_numba_limit(), _openmp_limit())
+
+
+def _numba_limit():
+    config = configuration()
+    if config is not None:
+        return config.NUMBA_NUM_THREADS
+    try:
+        return int(os.environ["NUMBA_NUM_THREADS"])
+    except (KeyError, ValueError):
+        return _n_processors()
+
+
+def _n_processors():
+    """Those that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 def _openmp_limit():

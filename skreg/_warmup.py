@@ -1,9 +1,7 @@
 """Compile everything ahead, so that no later fit or prediction has to wait for it."""
 
 import sys
-import time
 import warnings
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain, product
 
@@ -13,11 +11,11 @@ from scipy import sparse
 from ._team import n_cores
 from ._warmup_partner import Partner
 from .classifier import MLPClassifier
-from .kernels._collector import load_kernels
+from .kernels._kernel import COMPILED, LOADED, listeners
 from .regressor import MLPRegressor
 
 DTYPES = ("float32", "float64")
-COMPILED, LOADED, READY = "compiled", "loaded", "ready before"
+READY = "ready before"
 
 
 def warmup(dtypes=DTYPES):
@@ -86,9 +84,13 @@ def prepare_all(tasks):
 
 def prepare_one(task, found):
     """Run a task; `found` gets the record of each kernel as soon as it is ready."""
-    with _recorded(found), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so few epochs do not converge
-        task()
+    listeners.append(found)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # so few epochs do not converge
+            task()
+    finally:
+        listeners.remove(found)
 
 
 def tasks_of(dtypes):
@@ -107,18 +109,16 @@ def tasks_of(dtypes):
     return [*ahead, *across, *chain(*([*of_stages[dtype], *of_dtypes[dtype]] for dtype in others))]
 
 
-def kernels():
-    """The compiled functions that Python calls."""
-    load_kernels()
-    from .kernels import draws  # noqa: F401 - which is loaded when it is first used
-    from .kernels._jit import ENTRIES
+def entries():
+    """The kernels that Python calls."""
+    from .kernels import draws, entry  # noqa: F401 - they are loaded when they are first used
+    from .kernels._entry import ENTRIES
 
-    return [kernel for kernel in ENTRIES if kernel.__module__.startswith("skreg.")]
+    return [kernel for kernel in ENTRIES if kernel.py_func.__module__.startswith("skreg.")]
 
 
 def stages():
-    """The functions that kernels call by address."""
-    load_kernels()
+    """The kernels that others call by address."""
     from .kernels import (
         activations,
         activity,
@@ -141,32 +141,24 @@ def stages():
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 
+def kernels():
+    """All of them."""
+    return [*entries(), *stages()]
+
+
 def ready_kernels():
     """{(name, dtype)} of what this process has machine code of."""
-    entries = {(kernel.__name__, dtype_of(signature)) for kernel in kernels() for signature in kernel.signatures}
-    return entries | {(stage.name, dtype.name) for stage in stages() for dtype in stage.dispatchers}
-
-
-def dtype_of(signature):
-    """'float32' or 'float64': the type of the data in a kernel's signature."""
-    dtypes = (str(getattr(argument, "dtype", "")) for argument in signature)
-    return next((dtype for dtype in dtypes if dtype in DTYPES), "")
+    return {(kernel.name, dtype) for kernel in kernels() for dtype in kernel.dtypes}
 
 
 def cache_errors():
     """{folder: error} of those kernels whose machine code could not be written."""
-    caches = [dispatcher._cache for dispatcher in _dispatchers()]
-    return {cache.cache_path: cache.error for cache in caches if getattr(cache, "error", None) is not None}
+    return dict(kernel.error for kernel in kernels() if kernel.error is not None)
 
 
 def cache_folders():
-    """Where machine code is kept, without those who cannot keep any."""
-    folders = {dispatcher.stats.cache_path for dispatcher in _dispatchers()} - {None}
-    return sorted(folders - cache_errors().keys())
-
-
-def _dispatchers():
-    return [*kernels(), *(dispatcher for stage in stages() for dispatcher in stage.dispatchers.values())]
+    """Where machine code is kept."""
+    return sorted({str(kernel.folder) for kernel in kernels() if kernel.folder is not None and kernel.error is None})
 
 
 def _checked(dtype):
@@ -174,57 +166,6 @@ def _checked(dtype):
     if name not in DTYPES:
         raise ValueError(f"dtypes must be 'float32' or 'float64', got {dtype!r}.")
     return name
-
-
-# How long each takes ------------------------------------------------------------------------------
-
-
-@contextmanager
-def _recorded(found):
-    """Context in which `found` is called with (name, dtype, seconds, how it came) of what is compiled or loaded."""
-    with ExitStack() as stack:
-        for kernel in kernels():
-            stack.enter_context(_timed(kernel, found))
-        stack.enter_context(_timed_stages(found))
-        yield
-
-
-@contextmanager
-def _timed(kernel, found):
-    compile_or_load = kernel.compile
-
-    def timed(signature):
-        n_loaded, start = sum(kernel.stats.cache_hits.values()), time.perf_counter()
-        try:
-            return compile_or_load(signature)
-        finally:
-            how = LOADED if sum(kernel.stats.cache_hits.values()) > n_loaded else COMPILED
-            found((kernel.__name__, dtype_of(signature), time.perf_counter() - start, how))
-
-    kernel.compile = timed
-    try:
-        yield
-    finally:
-        del kernel.compile
-
-
-@contextmanager
-def _timed_stages(found):
-    from .kernels.stages import Stage
-
-    prepare = Stage.prepare
-
-    def timed(stage, dtype):
-        start = time.perf_counter()
-        prepare(stage, dtype)
-        was_loaded = sum(stage.dispatchers[dtype].stats.cache_hits.values()) > 0
-        found((stage.name, dtype.name, time.perf_counter() - start, LOADED if was_loaded else COMPILED))
-
-    Stage.prepare = timed
-    try:
-        yield
-    finally:
-        Stage.prepare = prepare
 
 
 # What is done with it -----------------------------------------------------------------------------

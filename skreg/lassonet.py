@@ -19,7 +19,6 @@ from ._parameters import COUNT, NON_NEGATIVE, POSITIVE
 from ._spec import hidden_units, make_spec, prediction_spec
 from .classifier import MLPClassifier
 from .kernels import layout as code
-from .kernels._collector import load_kernels
 from .regressor import MLPRegressor
 
 _FITTED = {
@@ -161,7 +160,6 @@ class BaseLassoNet(SelectorMixin):
         return rows, self._make_validation(X[rows_val], target[rows_val], weights_val)
 
     def _follow_path(self, spec, dataset, validation, n_features):
-        load_kernels()
         from .solvers.hierarchical_path import Path, PathOptions
         from .solvers.monitor import History, Monitor
 
@@ -281,7 +279,6 @@ class BaseLassoNet(SelectorMixin):
 
         check_is_fitted(self)
         X = self._validate_rows(X)
-        load_kernels()
         used = np.flatnonzero(self._get_support_mask())
         if len(used) < X.shape[1]:
             used = used if len(used) else np.zeros(1, np.intp)

@@ -3,14 +3,14 @@
 import numpy as np
 from numba import njit
 
-from skreg.kernels import _jit
+from skreg.kernels import _compile
 from skreg.kernels import adam as module
 from skreg.kernels.simd import VECTOR_BYTES
 
 _adam = module.adam
 
 
-@njit(**_jit._UNIFORM_OPTIONS)
+@njit(**_compile.UNIFORM_OPTIONS)
 def adam(w, gradient, first, second, l2, step, threshold, beta_1, rest_1, beta_2, rest_2, epsilon):
     _adam(w, gradient, first, second, l2, step, threshold, beta_1, rest_1, beta_2, rest_2, epsilon)
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from skreg.kernels import _jit, matmul
+from skreg.kernels import _compile, matmul
 from skreg.kernels.simd import VECTOR_BYTES
 
 _product, _column_sums = matmul.product, matmul.column_sums
 GUARD = 40  # elements around everything: more than a tile of one row has vectors' lanes beyond its end
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def multiply(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
              rectified, gate, factor):  # fmt: skip
     _product(a, a_start, a_row, a_col, b, b_start, b_row, b_col, c, c_start, c_row, m, depth, n, panel, add, intercept,
              rectified, gate, factor)  # fmt: skip
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def sum_columns(a, a_start, a_row, m, n, to, to_start, add, one):
     _column_sums(a, a_start, a_row, m, n, to, to_start, add, one)
 

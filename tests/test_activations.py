@@ -15,7 +15,7 @@ from sklearn.utils import estimator_html_repr
 from skreg import MLPClassifier, MLPRegressor
 from skreg._initial import SECOND_MOMENTS, initial_weights
 from skreg._spec import ACTIVATIONS, prediction_spec
-from skreg.kernels import _jit, activations, stages
+from skreg.kernels import _compile, activations, stages
 
 from . import reference
 from .conftest import (
@@ -36,7 +36,7 @@ dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 BOTH = pytest.mark.parametrize("cls", [MLPRegressor, MLPClassifier])
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def _call(stage, arguments):
     stages.call_stage(stage, arguments)
 

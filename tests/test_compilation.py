@@ -10,16 +10,16 @@ import itertools
 import json
 import operator
 import os
+import pickle
+import re
 import shutil
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
-from numba.core import caching
 from numba.core.errors import UnsupportedBytecodeError
 from numba.core.postproc import PostProcessor
 from numba.core.registry import cpu_target
@@ -28,8 +28,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skreg
 from skreg import MLPClassifier, MLPRegressor
-from skreg.kernels import _jit, entry
+from skreg.kernels import _files, _kernel, _settings, entry, evaluation
 from skreg.kernels._collector import collector_paused
+from skreg.kernels._kernel import COMPILED, LOADED
+from skreg.kernels._machine_code import MachineCode
+from skreg.kernels.layout import N_LAYOUT, N_PENALTIES
 
 KERNELS = [entry.train_epochs, entry.evaluate, entry.loss_gradient]
 
@@ -119,11 +122,9 @@ def test_nothing_is_compiled_for_another_network_or_other_data(dtype):
             _use(MLPRegressor((3,), solver=solver, max_iter=2), held, np.column_stack([y, y]), sample_weight=y + 1)
             _use(MLPClassifier((3,), solver=solver, max_iter=2), held, np.arange(30) % 3, sample_weight=y + 0.5)
     for kernel in KERNELS:
-        of_dtype = [str(signature) for signature in kernel.signatures if np.dtype(dtype).name in str(signature[0])]
-        assert len(of_dtype) <= 1, "\n\n".join(of_dtype)
-        assert len(kernel.signatures) <= 2
-    assert len(entry.loss_gradient.signatures) == 1
-    assert any(np.dtype(dtype).name in str(signature[0]) for signature in entry.train_epochs.signatures)
+        assert len(kernel.dtypes) == len(set(kernel.dtypes)) <= 2
+    assert entry.loss_gradient.dtypes == ("float64",)
+    assert np.dtype(dtype).name in entry.train_epochs.dtypes
 
 
 FIT = """
@@ -136,6 +137,7 @@ warnings.simplefilter("ignore")
 X = np.eye(4, dtype=np.float32)
 MLPRegressor((2,), max_iter=1).fit(X if sys.argv[1] == "dense" else sparse.csr_array(X), X[:, 0])
 print(*{name.split(".")[2] for name in sys.modules if name.startswith("skreg.kernels.")})
+print("numba" in sys.modules)
 from skreg import _warmup
 print(*{name for name, _ in _warmup.ready_kernels()})
 """
@@ -144,11 +146,17 @@ OF_SOME_NETWORKS = {"activity", "augmentation", "averaging", "draws", "links", "
 
 @pytest.mark.parametrize("kind, stages", [("dense", set()), ("csr", {"sparse_sums", "sparse_gradient"})])
 def test_a_fit_loads_and_compiles_what_it_needs_and_no_more(kind, stages):
+    """Where everything is on disk, numba is not needed either."""
     root = Path(skreg.__file__).parents[1]
-    process = subprocess.run([sys.executable, "-c", FIT, kind], cwd=root, capture_output=True, text=True, timeout=300)
-    modules, ready = map(str.split, process.stdout.splitlines())
-    assert set(modules).isdisjoint(OF_SOME_NETWORKS), process.stderr
-    assert set(ready) == {"train_epochs", "losses_squared_error"} | stages
+    for _ in range(2):
+        process = subprocess.run(
+            [sys.executable, "-c", FIT, kind], cwd=root, capture_output=True, text=True, timeout=300
+        )
+        modules, needs_numba, ready = map(str.split, process.stdout.splitlines())
+        assert set(modules).isdisjoint(OF_SOME_NETWORKS), process.stderr
+        assert set(ready) == {"train_epochs", "losses_squared_error"} | stages
+    assert needs_numba == ["False"]
+    assert set(modules).isdisjoint({"_compile", "_pipeline", "_view_types"})
 
 
 # From process to process ---------------------------------------------------------------------------------------------
@@ -157,8 +165,16 @@ RUN = """
 import json, sys, warnings
 import numpy as np
 from skreg import MLPRegressor
+from skreg.kernels import _kernel
 
 warnings.simplefilter("ignore")
+counts = {_kernel.LOADED: 0, _kernel.COMPILED: 0}
+
+def count(preparation):
+    if preparation.name in ("train_epochs", "evaluate", "loss_gradient"):
+        counts[preparation.how] += 1
+
+_kernel.listeners.append(count)
 X = np.random.default_rng(0).normal(size=(30, 3))
 answer = []
 for task in sys.argv[1:]:
@@ -167,12 +183,7 @@ for task in sys.argv[1:]:
     else:
         net = MLPRegressor((4,), activation="tanh", solver=task, penalty="l1", alpha=0.01, max_iter=5, random_state=0)
         answer.append(net.fit(X, X[:, 0]).loss_.hex())
-
-from skreg.kernels import entry
-
-used = [kernel for kernel in (entry.train_epochs, entry.evaluate, entry.loss_gradient) if kernel.signatures]
-counts = [(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())) for kernel in used]
-print(json.dumps([answer, *map(sum, zip(*counts))]))
+print(json.dumps([answer, *counts.values()]))
 """
 
 
@@ -213,25 +224,6 @@ def copy_of(warm, tmp_path):
     return Path(shutil.copytree(warm, tmp_path / "copy"))
 
 
-NAMES = """
-from numba.core.registry import cpu_target
-from skreg import MLPRegressor
-from skreg.kernels.simd import VECTOR_BYTES
-from skreg.kernels.tiles import TILE_ROWS, VECTORS
-
-MLPRegressor((4,), max_iter=1, tol=1).fit([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0])
-tile = f"skreg_tile_{TILE_ROWS}x{VECTORS}x{VECTOR_BYTES // 8}_f64"
-engine = cpu_target.target_context.codegen()._engine
-print(*[engine.get_function_address(name) > 0 for name in (tile, f"internal.{tile}")])
-"""
-
-
-def test_functions_within_a_kernel_are_not_taken_for_others_of_their_name(warm):
-    """LLVM may have changed what they take."""
-    process = subprocess.run([sys.executable, "-W", "ignore", "-c", NAMES], cwd=warm[0], capture_output=True, text=True)
-    assert process.stdout.split() == ["False", "True"], process.stderr
-
-
 def test_a_second_process_compiles_nothing(warm):
     root, before = warm
     assert run(root, *before) == [list(before.values()), 3, 0]
@@ -253,7 +245,7 @@ def test_an_edited_helper_is_noticed(warm, tmp_path):
     assert (hits, misses) == (0, 1)
     assert float.fromhex(edited) - float.fromhex(before["lbfgs"]) == pytest.approx(7)
     edit(root / "skreg/kernels/losses.py", new, old)
-    assert run(root, "lbfgs") == [[before["lbfgs"]], 1, 0], "the old source has its old machine code again"
+    assert run(root, "lbfgs") == [[before["lbfgs"]], 0, 1], "machine code of an old source is not kept"
 
 
 def damage_half(path):
@@ -274,7 +266,7 @@ DAMAGES = [damage_half, damage_all, fill_with_garbage]
 def test_a_damaged_cache_does_not_stop_a_fit_and_heals(warm, tmp_path):
     root, before = warm
     root = copy_of(root, tmp_path)
-    files = sorted((root / "skreg/kernels/__pycache__").glob("*.nb[ic]"))
+    files = sorted((root / "skreg/kernels/__pycache__").glob("*.code"))
     assert len(files) >= 6
     for path, damage in zip(files, itertools.cycle(DAMAGES), strict=False):
         damage(path)
@@ -283,7 +275,7 @@ def test_a_damaged_cache_does_not_stop_a_fit_and_heals(warm, tmp_path):
 
 
 def nowhere_to_write(root):
-    """Files in the places of all folders that numba would write to: not even root can write there."""
+    """Files in the places of all folders for machine code: not even root can write there."""
     blocked = root / "skreg/kernels/__pycache__"
     shutil.rmtree(blocked, ignore_errors=True)
     blocked.write_text("a file")
@@ -296,23 +288,14 @@ def nowhere_to_write(root):
 def test_a_read_only_install_without_a_home_does_not_stop_a_fit(warm, tmp_path):
     root, before = warm
     root = copy_of(root, tmp_path)
-    environment = nowhere_to_write(root)
-    (root / "skreg/kernels/plain.py").write_text("import numba\n@numba.njit(cache=True)\ndef f(x):\n    return x\n")
-    plain = subprocess.run(
-        [sys.executable, "-c", "import skreg.kernels.plain"], cwd=root, env={**os.environ, **environment},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert "no locator available" in plain.stderr, "the test does not keep numba from writing"
-    (root / "skreg/kernels/plain.py").unlink()
-    answers, hits, _ = run(root, "lbfgs", **environment)
-    assert answers == [before["lbfgs"]]
-    assert hits == 0
+    assert run(root, "lbfgs", **nowhere_to_write(root)) == [[before["lbfgs"]], 0, 1]
 
 
 # A kernel of one line ------------------------------------------------------------------------------------------------
 
 ONE_LINE = """
-from skreg.kernels._jit import entry, helper
+from skreg.kernels._entry import entry
+from skreg.kernels._jit import helper
 
 
 @helper
@@ -321,8 +304,8 @@ def twice(x):
 
 
 @entry
-def kernel(x):
-    return twice(x) + 1
+def kernel(x, results):
+    results[0], results[1] = twice(x[0]) + 1, 0
 """
 
 
@@ -343,46 +326,120 @@ def imported(path):
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Imports the kernel anew, as another process would; `load.cache` is the folder of its cache."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    """Imports the kernel anew, as another process would; `load.folder` is that of its machine code."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(_files, "_BESIDE", tmp_path / "__pycache__")
     path = tmp_path / "one_line.py"
     path.write_text(ONE_LINE)
 
     def load():
         return imported(path).kernel
 
-    load.cache = tmp_path / "__pycache__"
+    load.folder = tmp_path / "__pycache__"
     return load
 
 
-def use(kernel):
-    """Loads and compilations that it takes to call a kernel."""
-    assert kernel(20.5) == 42.0
-    return sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values())
+def use(kernel, dtype=np.float64):
+    """Whether a kernel was loaded or compiled when it was called; None for neither."""
+    found = []
+    _kernel.listeners.append(found.append)
+    try:
+        assert kernel(np.array([20.5], dtype))[0] == 42.0
+    finally:
+        _kernel.listeners.clear()
+    return found[0].how if found else None
 
 
 def test_a_kernel_is_compiled_once_and_loaded_ever_after(load):
-    assert use(load()) == (0, 1)
-    assert {path.suffix for path in load.cache.glob("one_line.kernel*")} == {".nbi", ".nbc"}
-    assert use(load()) == use(load()) == (1, 0)
+    kernel = load()
+    assert use(kernel) == COMPILED
+    assert use(kernel) is None
+    assert [path.name.split(".")[0] for path in load.folder.iterdir()] == ["kernel_float64"]
+    assert use(load()) == use(load()) == LOADED
 
 
 def test_numba_knows_helpers_only_where_it_compiles_what_calls_them(load):
-    for is_compiled in (True, False):
+    for how in (COMPILED, LOADED):
         kernel = load()
         helper = kernel.py_func.__globals__["twice"]
-        assert "dispatcher" not in vars(helper)
-        assert use(kernel) == (int(not is_compiled), int(is_compiled))
-        assert ("dispatcher" in vars(helper)) == is_compiled
+        assert "compilable" not in vars(helper)
+        assert use(kernel) == how
+        assert ("compilable" in vars(helper)) == (how == COMPILED)
+
+
+def test_a_kernel_takes_any_array_whose_numbers_it_can_read(load, tmp_path):
+    kernel = load()
+    mapped = np.memmap(tmp_path / "numbers", np.float64, "w+", shape=1)
+    mapped[:] = 20.5
+    read_only = np.array([20.5])
+    read_only.flags.writeable = False
+    copied = pickle.loads(pickle.dumps(np.array([20.5])))  # its dtype is an object of its own
+    for given in (mapped, read_only, copied, np.array([20.5], "<f8"), _unaligned(np.array([20.5]))):
+        assert kernel(given) == (42.0, 0.0)
+
+
+@pytest.mark.parametrize("given", [
+    np.zeros(1, np.int64), np.zeros(1, ">f4"), np.zeros(4)[::2], np.array(1.0), np.zeros((1, 1)), [1.0], None,
+    np.float64(1),
+])  # fmt: skip
+def test_a_kernel_refuses_what_it_would_take_for_something_else(load, given):
+    with pytest.raises((TypeError, AttributeError)):
+        load()(given)
+
+
+TABLE, ARRIVALS = np.zeros(40, np.int64), np.zeros(16, np.int64)
+WRONG = {
+    "evaluate: table must be a contiguous array of int64, flat, got one of int32 with shape (40,), contiguous":
+        (np.zeros(3), 0, TABLE.astype(np.int32), 0, 1, ARRIVALS),
+    "evaluate: table must be a contiguous array of int64, flat, got one of >i8 with shape (40,), contiguous":
+        (np.zeros(3), 0, TABLE.astype(">i8"), 0, 1, ARRIVALS),
+    "evaluate: table must be a contiguous array of int64, flat, got one of int64 with shape (20,), not contiguous":
+        (np.zeros(3), 0, TABLE[::2], 0, 1, ARRIVALS),
+    "evaluate: table must be a contiguous array of int64, flat, got list": (np.zeros(3), 0, [1], 0, 1, ARRIVALS),
+    "evaluate: stage must be a number, got NoneType": (np.zeros(3), None, TABLE, 0, 1, ARRIVALS),
+    "evaluate: an argument has the wrong type": (np.zeros(3), 0.5, TABLE, 0, 1, ARRIVALS),
+    "evaluate takes 6 arguments, got 5": (np.zeros(3), 0, TABLE, 0, 1),
+    "evaluate takes 6 arguments, got 7": (np.zeros(3), 0, TABLE, 0, 1, ARRIVALS, 1),
+    "evaluate: kernels compute in float32 and float64, not in float16":
+        (np.zeros(3, np.float16), 0, TABLE, 0, 1, ARRIVALS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_argument_is_named(message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        entry.evaluate(*WRONG[message])
+
+
+def test_a_kernel_s_numbers_may_be_of_any_integer_and_float_and_minus_one():
+    """Which Python's functions return for an error."""
+    x, empty = np.zeros(3), np.empty(0)
+    layout = np.zeros((2, N_LAYOUT), np.int64)
+    tables = []
+    for number in (np.int32(-1), -1, np.int64(-1), True):
+        table = np.zeros(40, np.int64)
+        evaluation.describe_data(
+            table, x, empty, np.empty(0, np.uint8), np.empty(0, np.int64), empty, empty, np.arange(1), empty, layout,
+            np.zeros((2, N_PENALTIES)), empty, empty, empty, empty, empty, number, *range(8),
+        )  # fmt: skip
+        tables.append(table)
+    with pytest.raises(TypeError, match=f"layout must be a contiguous array of int64, with {N_LAYOUT} columns, got"):
+        evaluation.describe_data(
+            table, x, empty, np.empty(0, np.uint8), np.empty(0, np.int64), empty, empty, np.arange(1), empty,
+            layout[:, 1:].copy(), np.zeros((2, N_PENALTIES)), empty, empty, empty, empty, empty, *range(9),
+        )  # fmt: skip
+    assert [table[evaluation.X_ROW] for table in tables] == [-1, -1, -1, 1]
+    assert [table[evaluation.X], table[evaluation.X + 1], table[evaluation.N_LAYERS]] == [x.ctypes.data, 3, 2]
 
 
 STORES_TO_A_GLOBAL = """
-from skreg.kernels._jit import entry
+from skreg.kernels._entry import entry
 
 @entry
-def kernel(x):
+def stores(x, results):
     global y
-    y = x
+    y = 1
 """
 
 
@@ -391,15 +448,15 @@ def test_numba_stays_as_it_was(load, tmp_path):
     cpu_target.target_context.refresh()
     multiply = cpu_target.typing_context.resolve_value_type(operator.mul)
     before = PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)
-    load()(20.5)
+    assert use(load()) == COMPILED
     with pytest.raises(UnsupportedBytecodeError):
-        imported(written(tmp_path, STORES_TO_A_GLOBAL)).kernel(20.5)
+        imported(written(tmp_path, STORES_TO_A_GLOBAL)).stores(np.ones(1))
     assert (PostProcessor.run, set(vars(multiply)), type(cpu_target.target_context)) == before
 
 
 WITH_AN_INTRINSIC = """
-from numba.extending import intrinsic
-from skreg.kernels._jit import entry
+from skreg.kernels._entry import entry
+from skreg.kernels._jit import intrinsic
 
 @intrinsic
 def itself(context, x):
@@ -409,20 +466,14 @@ def itself(context, x):
     return x(x), emit
 
 @entry
-def kernel(x):
-    return itself(x)
+def same(x, results):
+    results[0] = itself(x[0])
 """
 
 
-def no_folder(*args):
-    raise RuntimeError("no locator available")
-
-
-def test_what_is_imported_later_is_known_without_a_cache_too(load, tmp_path, monkeypatch):
-    """A miss in the cache makes numba look at what modules have registered; without one there is no miss."""
-    load()(20.5)
-    monkeypatch.setattr(_jit, "ForgivingCache", no_folder)
-    assert imported(written(tmp_path, WITH_AN_INTRINSIC)).kernel(20.5) == 20.5
+def test_intrinsics_that_are_made_later_are_known(load, tmp_path):
+    assert use(load()) == COMPILED
+    assert imported(written(tmp_path, WITH_AN_INTRINSIC)).same(np.array([20.5]))[0] == 20.5
 
 
 def test_python_cannot_call_a_helper(load):
@@ -432,7 +483,8 @@ def test_python_cannot_call_a_helper(load):
 
 
 FLAVOURS = """
-from skreg.kernels._jit import entry, helper, uniform
+from skreg.kernels._entry import entry
+from skreg.kernels._jit import helper, uniform
 
 
 @helper
@@ -452,8 +504,8 @@ def sum_in_order(x):
 
 
 @entry
-def kernel(x):
-    return sum_in_any_order(x), sum_in_order(x)
+def both_sums(x, results):
+    results[0], results[1] = sum_in_any_order(x), sum_in_order(x)
 """
 
 
@@ -464,96 +516,142 @@ def test_what_is_known_of_types_is_kept_apart_by_the_options_of_functions(tmp_pa
     in_order = 0.0
     for number in x.tolist():
         in_order += number
-    any_order, ordered = module.kernel(x)
+    any_order, ordered = module.both_sums(x)
     assert ordered == in_order
     assert any_order == pytest.approx(in_order, rel=1e-9)
     assert any_order != in_order, "the test does not see what the options do"
 
 
-def test_helpers_have_no_cache_of_their_own(load):
-    use(load())
-    assert list(load.cache.glob("*twice*")) == []
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("suffixes", [(".nbi",), (".nbc",), (".nbi", ".nbc")], ids="+".join)
-def test_any_damaged_file_is_replaced(load, suffixes, damage):
+def test_a_damaged_file_is_replaced(load, damage):
     use(load())
-    files = [path for path in load.cache.iterdir() if path.suffix in suffixes]
-    assert len(files) == len(suffixes)
-    for path in files:
-        damage(path)
-    assert use(load()) == (0, 1)
-    assert use(load()) == (1, 0)
+    (path,) = load.folder.iterdir()
+    damage(path)
+    assert use(load()) == COMPILED
+    assert use(load()) == LOADED
+
+
+def test_a_file_in_which_any_byte_is_wrong_is_replaced(load):
+    use(load())
+    (path,) = load.folder.iterdir()
+    content = path.read_bytes()
+    for place in np.linspace(0, len(content) - 1, 12).astype(int):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert use(load()) == COMPILED
 
 
 def test_machine_code_under_another_s_name_is_replaced(load):
-    """Two processes that save at once may leave that."""
-    kernel = load()
-    assert kernel(20.5) == 42.0 and kernel(np.float32(1.5)) == 4.0
-    first, second = sorted(load.cache.glob("*.nbc"))
-    first_code, second_code = first.read_bytes(), second.read_bytes()
-    first.write_bytes(second_code)
-    second.write_bytes(first_code)
-    kernel = load()
-    assert use(kernel) == (0, 1)
-    assert kernel(np.float32(1.5)) == 4.0
-    assert use(load()) == (1, 0)
+    assert use(load(), np.float32) == use(load(), np.float64) == COMPILED
+    single, double = sorted(load.folder.iterdir())
+    double.write_bytes(single.read_bytes())
+    assert use(load(), np.float64) == COMPILED
+    assert use(load(), np.float32) == use(load(), np.float64) == LOADED
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-def test_a_missing_file_is_replaced(load, suffix):
+CHANGES = {
+    "an edited source": ("hash_of_sources", lambda: "another"),
+    "another processor": ("hash_of_machine", lambda: "another"),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), CHANGES.values(), ids=CHANGES)
+def test_what_makes_machine_code_another_is_in_its_key(load, monkeypatch, name, change):
+    assert use(load()) == COMPILED
+    with monkeypatch.context() as context:
+        context.setattr(_kernel, name, change)
+        assert use(load()) == COMPILED
+        assert use(load()) == LOADED
+
+
+MACHINES = {
+    "processor": "monkeypatch.setattr(_kernel.llvm, 'get_host_cpu_name', lambda: 'another')",
+    "numba": "monkeypatch.setattr(_kernel, 'version', lambda name: 'another')",
+    "settings": "monkeypatch.setattr(_kernel, 'settings', lambda: 'NUMBA_OPT=1')",
+    "llvmlite": "monkeypatch.setattr(_kernel.llvmlite, '__version__', 'another')",
+}
+
+
+@pytest.mark.parametrize("change", MACHINES.values(), ids=MACHINES)
+def test_each_part_of_a_machine_counts(change, monkeypatch):
+    before = _kernel.hash_of_machine.__wrapped__()
+    assert _kernel.hash_of_machine.__wrapped__() == before
+    exec(change)
+    assert _kernel.hash_of_machine.__wrapped__() != before
+
+
+@pytest.mark.parametrize(("name", "counts"), [
+    ("NUMBA_OPT", True), ("NUMBA_CPU_NAME", True), ("NUMBA_BOUNDSCHECK", True), ("NUMBA_CACHE_DIR", False),
+    ("NUMBA_NUM_THREADS", False), ("NUMBERS", False),
+])  # fmt: skip
+def test_settings_of_numba_that_change_machine_code_are_known(name, counts, monkeypatch):
+    before = _settings.settings.__wrapped__()
+    monkeypatch.setenv(name, "1")
+    assert (_settings.settings.__wrapped__() != before) == counts
+
+
+def test_a_file_of_settings_counts(tmp_path, monkeypatch):
+    before = _settings.settings.__wrapped__()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".numba_config.yaml").write_text("opt: 1\n")
+    assert _settings.settings.__wrapped__() != before
+
+
+def test_machine_code_that_calls_what_is_not_there_is_replaced(load, monkeypatch):
+    with monkeypatch.context() as context:
+        context.setattr(MachineCode, "of_bytes", lambda content, key: MachineCode("kernel", ["no_such_function"], b""))
+        use(load())
+        assert use(load()) == COMPILED
+    assert use(load()) == LOADED
+
+
+def test_a_missing_file_is_replaced(load):
     use(load())
-    for path in load.cache.glob(f"*{suffix}"):
+    for path in load.folder.iterdir():
         path.unlink()
-    assert use(load()) == (0, 1)
-    assert use(load()) == (1, 0)
+    assert use(load()) == COMPILED
+    assert use(load()) == LOADED
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-def test_a_file_that_cannot_be_replaced_does_not_matter(load, suffix):
-    """A folder in its place can neither be read nor written."""
+def test_a_file_that_cannot_be_replaced_does_not_matter(load):
+    """A folder in its place can neither be read nor written: machine code then goes to the user's folder."""
     use(load())
-    for path in list(load.cache.glob(f"*{suffix}")):
-        path.unlink()
-        path.mkdir()
-        (path / "full").touch()
-    assert use(load()) == (0, 1)
-    assert use(load()) == (0, 1)
+    (path,) = load.folder.iterdir()
+    path.unlink()
+    path.mkdir()
+    (path / "full").touch()
+    assert use(load()) == use(load()) == COMPILED
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError("read-only")])
-@pytest.mark.parametrize("part", ["save", "_save_data", "_save_index"])
-def test_a_full_disk_does_not_matter(load, monkeypatch, part, error):
+@pytest.mark.parametrize("owner, step", [(Path, "write_bytes"), (os, "replace")])
+def test_a_full_disk_does_not_matter(load, monkeypatch, owner, step, error):
     def fail(*arguments, **keywords):
         raise error
 
     with monkeypatch.context() as context:
-        context.setattr(caching.IndexDataCacheFile, part, fail)
+        context.setattr(owner, step, fail)
         kernel = load()
-        assert use(kernel) == (0, 1)
-        assert kernel(1.0) == 3.0
-    assert use(load()) == (0, 1)  # nothing half-written was left
-    assert use(load()) == (1, 0)
+        assert use(kernel) == COMPILED
+        assert kernel.error == (load.folder, error)
+        assert kernel(np.ones(1))[0] == 3.0
+    assert list(load.folder.iterdir()) == [], "nothing half-written is left"
+    assert use(load()) == COMPILED
+    assert use(load()) == LOADED
 
 
-def test_a_cache_folder_that_is_removed_in_the_meantime_does_not_matter(load):
+def test_a_folder_that_is_removed_in_the_meantime_does_not_matter(load):
     kernel = load()
-    shutil.rmtree(load.cache, ignore_errors=True)
-    assert use(kernel)[1] == 1
+    shutil.rmtree(load.folder, ignore_errors=True)
+    assert use(kernel) == COMPILED
 
 
-def test_no_folder_for_a_cache_does_not_matter(load, tmp_path, monkeypatch):
-    load.cache.write_text("a file")
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(load.cache / "nobody"))
-    for _ in range(2):
-        kernel = load()
-        assert kernel(20.5) == 42.0
-        assert sum(kernel.stats.cache_hits.values()) == 0
+def test_no_folder_at_all_does_not_matter(load, tmp_path, monkeypatch):
+    load.folder.write_text("a file")
+    (tmp_path / "home").write_text("a file")
+    assert use(load()) == use(load()) == COMPILED
 
 
-def not_writable(locator):
+def not_writable(*arguments, **keywords):
     raise PermissionError("read-only")
 
 
@@ -561,19 +659,29 @@ def not_writable(locator):
 @pytest.mark.parametrize("home", [True, False])
 def test_machine_code_that_someone_else_has_left_is_used(load, tmp_path, monkeypatch, chosen, home):
     """As in an image, where root has compiled and another user runs, with or without a home of theirs."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / chosen) if chosen else "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    assert use(load()) == (0, 1)
-    for locator in ("InTree", "UserProvided") + ("UserWide",) * (not home):
-        monkeypatch.setattr(getattr(caching, f"{locator}CacheLocator"), "ensure_cache_path", not_writable)
-    assert use(load()) == (1, 0)
+    if chosen:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / chosen))
+    assert use(load()) == COMPILED
+    if not home:
+        monkeypatch.setattr(_files.tempfile, "TemporaryFile", not_writable)
+        monkeypatch.setattr(Path, "write_bytes", not_writable)
+    assert use(load()) == LOADED
 
 
-def test_a_cache_folder_of_the_users_choice_is_used(load, tmp_path, monkeypatch):
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "chosen"))
-    assert use(load()) == (0, 1)
-    assert use(load()) == (1, 0)
-    assert list((tmp_path / "chosen").rglob("*.nbc"))
+def test_the_user_s_folder_takes_what_the_first_does_not(load, tmp_path):
+    load.folder.write_text("a file")
+    assert use(load()) == COMPILED
+    assert use(load()) == LOADED
+    assert list((tmp_path / "home").rglob("kernel_float64.*"))
+
+
+def test_a_folder_of_the_user_s_choice_is_used(load, tmp_path, monkeypatch):
+    """And no other one, where it can be written to: what lies in them would not come with it."""
+    assert use(load()) == COMPILED
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "chosen"))
+    assert use(load()) == COMPILED
+    assert use(load()) == LOADED
+    assert list((tmp_path / "chosen").rglob("kernel_float64.*"))
 
 
 UNKNOWN_NUMBAS = {
@@ -588,46 +696,42 @@ def test_helpers_compile_without_our_own_pipeline_too(tmp_path, change):
     (tmp_path / "one_line.py").write_text(ONE_LINE)
     code = (
         f"import sys\n{change}\n"
-        "from one_line import kernel; print(kernel(20.5), sys.modules.get('skreg.kernels._pipeline'))"
+        "import numpy as np; from one_line import kernel\n"
+        "print(kernel(np.array([20.5]))[0], sys.modules.get('skreg.kernels._pipeline'))"
     )
     paths = os.pathsep.join([str(tmp_path), str(Path(skreg.__file__).parents[1])])
-    process = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
-    )
-    assert process.stdout.split() == ["42.0", "None"], process.stderr
-
-
-def _stamp(folder):
-    """What _jit.py makes of the kernels that lie beside it."""
-    spec = importlib.util.spec_from_file_location("skreg.kernels._jit_of_copy", folder / "_jit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.SOURCE_STAMP
+    environment = {**os.environ, "PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):
+        process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert process.stdout.split() == ["42.0", "None"], process.stderr
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in Path(entry.__file__).parent.glob("*.py")))
-def test_every_kernel_file_is_in_the_stamp(tmp_path, name):
-    """An edit of any of them changes what enters the key of the cache; the time of the edit does not."""
+def test_every_kernel_file_is_in_the_key(tmp_path, name):
+    """An edit of any of them changes it; the time of the edit does not."""
     ignored = shutil.ignore_patterns("__pycache__")
     folder = shutil.copytree(Path(entry.__file__).parent, tmp_path / "kernels", ignore=ignored)
     os.utime(folder / name, (0, 0))
-    assert _stamp(folder) == _jit.SOURCE_STAMP
+    assert _kernel.hash_of_folder(folder) == _kernel.hash_of_sources()
     (folder / name).write_text((folder / name).read_text() + "\n# edited\n")
-    assert _stamp(folder) != _jit.SOURCE_STAMP
+    assert _kernel.hash_of_folder(folder) != _kernel.hash_of_sources()
 
 
 # Loading --------------------------------------------------------------------------------------------------------------
 
 IN_A_NEW_PROCESS = """
 import gc
-from pathlib import Path
-from numba import njit
+import sys
 import numpy as np
-from numba.core.runtime import rtsys
 from one_line import kernel
+from skreg.kernels import _kernel
 
-assert kernel(20.5) == 42.0
-print(sum(kernel.stats.cache_hits.values()), rtsys._init, gc.isenabled())
+_kernel.listeners.append(lambda preparation: print(preparation.how, end=" "))
+assert kernel(np.array([20.5]))[0] == 42.0
+print("numba" in sys.modules, gc.isenabled())
+
+from numba import njit
+from numba.core.runtime import rtsys
 
 @njit
 def allocates(n):
@@ -640,9 +744,8 @@ print(allocates(3)[0].sum(), rtsys._init)
 def test_what_is_loaded_without_the_compiler_lives_with_what_is_compiled_later(tmp_path):
     (tmp_path / "one_line.py").write_text(ONE_LINE)
     paths = os.pathsep.join([str(tmp_path), str(Path(skreg.__file__).parents[1])])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    environment.pop("NUMBA_CACHE_DIR", None)
-    for first_line in ("0 True True", "1 False True"):
+    environment = {**os.environ, "PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for first_line in ("compiled True True", "loaded False True"):
         process = subprocess.run(
             [sys.executable, "-c", IN_A_NEW_PROCESS], env=environment, capture_output=True, text=True, timeout=120
         )

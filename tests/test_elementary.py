@@ -13,7 +13,7 @@ from numba import njit
 from scipy import special
 
 from skreg._losses import loss_parameters
-from skreg.kernels import _jit, activations, elementary, losses, stages
+from skreg.kernels import _compile, activations, elementary, losses, stages
 from skreg.kernels.simd import VECTOR_BYTES
 
 from . import reference
@@ -50,7 +50,7 @@ VANISHING = ["exp", "softplus", "logistic"]  # like e^x for x -> -inf
 def _compiled(name):
     function = getattr(elementary, name)
 
-    @njit(**_jit._OPTIONS)  # with the kernels' liberties: they must not enter the functions
+    @njit(**_compile.OPTIONS)  # with the kernels' liberties: they must not enter the functions
     def apply(x, out):
         for i in range(len(x)):
             out[i] = function(x[i])
@@ -210,7 +210,7 @@ def test_tanh_of_the_smallest_numbers_is_the_number(dtype):
     np.testing.assert_array_equal(evaluate("tanh", x), x)
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def _maximum(x):
     highest = x[0]
     for i in range(1, len(x)):
@@ -241,7 +241,7 @@ def _calls_of_libm(assembly):
 
 
 def test_a_call_of_the_mathematical_library_would_be_seen():
-    @njit(**_jit._OPTIONS)
+    @njit(**_compile.OPTIONS)
     def apply(x):
         for i in range(len(x)):
             x[i] = math.tanh(x[i])
@@ -271,7 +271,7 @@ activation_names = pytest.mark.parametrize("activation", sorted(activations.STAG
 loss_names = pytest.mark.parametrize("loss", sorted(losses.STAGES))
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def _call(stage, arguments):
     stages.call_stage(stage, arguments)
 
@@ -402,3 +402,18 @@ def test_logits_of_saturated_labels_keep_their_loss_in_float32():
     for y, f in ((1.0, 20.0), (0.0, -20.0)):
         found = _loss("binary_log_loss", np.array([y], np.float32), np.array([f], np.float32))
         assert found == pytest.approx(np.log1p(np.exp(-20.0)), rel=1e-6)
+
+
+@njit(**_compile.OPTIONS)
+def _shrinking(x, most):
+    return elementary.power_of_2_that_shrinks(x, most)
+
+
+@pytest.mark.parametrize("most", [10, 100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_of_2_that_shrink_numbers_are_those_of_frexp(dtype, most):
+    info = np.finfo(dtype)
+    powers = np.ldexp(dtype(1), np.arange(info.minexp, info.maxexp)).astype(dtype)
+    for x in [*powers, *(dtype(1.7) * powers), info.max, np.nextafter(dtype(1), dtype(0))]:
+        power = _shrinking(x, most)
+        assert type(power) is float and power == 2.0 ** -np.clip(np.frexp(x)[1], -most, most)

@@ -33,10 +33,10 @@ def test_an_import_loads_neither_numba_nor_anything_optional():
 
 COVERAGE = """
 import os, sys
-from skreg.kernels._collector import load_kernels
+from skreg.kernels._collector import load_compiler
 
 {before}
-load_kernels()
+load_compiler()
 from numba.core import lowering
 from numba.misc import coverage_support
 print(lowering.get_registered_loc_notify is coverage_support.get_registered_loc_notify)

@@ -9,7 +9,7 @@ from numba import njit
 from numba.core.compiler import run_frontend
 
 import skreg.kernels
-from skreg.kernels import _jit, _lowering
+from skreg.kernels import _compile, _jit, _lowering
 
 
 def extremes(a, b, c):
@@ -102,7 +102,7 @@ def as_kernel(function):
     """A function of the same arguments that calls it as a kernel calls a helper."""
     inner = _jit.helper(function)
 
-    @njit(**_jit._OPTIONS)
+    @njit(**_compile.OPTIONS)
     def call(*arguments):
         return inner(*arguments)
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils import get_tags
 
 from skreg import MLPClassifier, MLPRegressor, _team
-from skreg.kernels import _jit, noise, stages
+from skreg.kernels import _compile, noise, stages
 
 from . import reference
 from .conftest import (
@@ -99,7 +99,7 @@ def test_one_layer_alone(kind, layer):
 # Normal numbers --------------------------------------------------------------------------------------------------
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def _call(stage, arguments):
     stages.call_stage(stage, arguments)
 

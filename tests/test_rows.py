@@ -6,7 +6,7 @@ from numba import njit
 from scipy import stats
 
 from skreg import MLPClassifier, MLPRegressor
-from skreg.kernels import _jit, network, packing, random
+from skreg.kernels import _compile, network, packing, random
 
 from . import reference
 from .guarded_memory import empty_at_end, empty_at_start
@@ -16,22 +16,22 @@ _shuffle, _shuffle_many, _combine, _gather, _copy_row = (
 )  # fmt: skip
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def shuffle(order, seed, epoch):
     _shuffle(order, seed, epoch)
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def shuffle_many(order, seed, epoch):
     _shuffle_many(order, _combine(_combine(np.uint64(seed), random.SHUFFLE_STREAM), epoch))
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_features):
     _gather(x, x_row, x_col, rows, upcoming, begin, end, work, start, stride, n_features)
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def copy_row(source, source_start, target, target_start, count):
     _copy_row(source, source_start, target, target_start, count)
 

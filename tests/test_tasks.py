@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from skreg.kernels import _jit, team
+from skreg.kernels import _compile, team
 from skreg.kernels.layout import CACHE_LINE
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def do_tasks(n_tasks, n_late, done, member, n_members, arrivals):
     """Count what each member does of everybody's tasks; in each round the first `n_late` come when nothing is left."""
     n_met = 0

@@ -19,6 +19,7 @@ from skreg._interrupt import DeferredInterrupt, HeldSignals
 from skreg._team import WORTH_A_TEAM, Team
 from skreg._threads import DISBANDED
 from skreg.kernels._collector import collector_paused
+from skreg.kernels._settings import configuration
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,21 @@ def test_openmp_s_limit_counts_where_numba_s_is_not_said(openmp, numba, n_cores,
     if numba is not None:
         monkeypatch.setenv("NUMBA_NUM_THREADS", numba)
     assert _team.n_cores() == n_cores
+
+
+@pytest.mark.parametrize(("said", "n_cores"), [("5", 5), ("five", 3), (None, 3)])
+def test_without_numba_as_many_threads_as_it_would_have(said, n_cores, monkeypatch):
+    """A search's worker that finds all machine code on disk does not import it."""
+    monkeypatch.setattr(_team, "configuration", lambda: None)
+    monkeypatch.setattr(_team.os, "sched_getaffinity", lambda process: {0, 1, 4}, raising=False)
+    if said is not None:
+        monkeypatch.setenv("NUMBA_NUM_THREADS", said)
+    assert _team.n_cores() == n_cores
+
+
+def test_numba_s_own_limit_counts_where_it_is_imported():
+    assert configuration() is config
+    assert _team.n_cores() == 8
 
 
 def test_fits_in_several_threads_share_the_cores():

@@ -3,47 +3,46 @@
 import numpy as np
 import pytest
 from numba import njit
-from numba.core.errors import TypingError
 
-from skreg.kernels import _jit, stages, views
+from skreg.kernels import _compile, stages, views
 
 DTYPES = [np.float32, np.float64, np.int64, np.int32, np.uint8]
 INDICES = [np.int64, np.int32, np.uint8, np.uint64]
-_views, _table, _part, _rest, _nth_part = views.views, views.table, views.part, views.rest, views.nth_part
+_part, _rest, _nth_part = views.part, views.rest, views.nth_part
 _address_of, _array_at, _table_at = stages.address_of, stages.array_at, stages.table_at
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def read(array, at):
-    (view,) = _views(array)
+    view = _part(array, 0, len(array))
     return view[at], len(view), view.itemsize, view.dtype.type(3), view[1]
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def write(array, at, value):
-    (view,) = _views(array)
+    view = _part(array, 0, len(array))
     view[at] = value
     view[0] += 2
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def read_table(array, row, column):
-    table = _table(array, 3)
+    table = _table_at(_address_of(array, 0), len(array), 3, np.float64)
     same = _table_at(_address_of(table, 0), len(table), 3, np.float64)
     return table[row, column], table[row, 2], len(table), same[row, column], len(same)
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def write_table(array, row, column, value):
-    table = _table(array, 3)
+    table = _table_at(_address_of(array, 0), len(array), 3, np.float64)
     table[row, column] = value
     table[row, 0] += 1
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def add_parts(array, start, count, number, n_parts, sums):
     """The sums of parts, each of a view of an array and of a part of it."""
-    (view,) = _views(array)
+    view = _part(array, 0, len(array))
     for row, whole in enumerate((view, _part(array, 0, len(array)))):
         at = _array_at(_address_of(whole, start), count, np.float64)
         for place, piece in enumerate(
@@ -89,15 +88,6 @@ def test_a_table_is_read_and_written_as_its_array():
             np.testing.assert_array_equal(written, expected)
 
 
-def test_an_empty_table_has_no_rows():
-    assert len_of_table(np.empty((0, 3))) == 0
-
-
-@njit(**_jit._OPTIONS)
-def len_of_table(array):
-    return len(_table(array, 3))
-
-
 @pytest.mark.parametrize("start", [0, 2, 7])
 def test_parts_of_views_are_those_of_arrays(start):
     array = np.random.default_rng(start).standard_normal(12)
@@ -106,16 +96,10 @@ def test_parts_of_views_are_those_of_arrays(start):
     np.testing.assert_allclose(sums, [expected, expected], rtol=1e-14)
 
 
-@njit(**_jit._OPTIONS)
+@njit(**_compile.OPTIONS)
 def length_of_rest(array, start):
     return len(_rest(array, start))
 
 
 def test_behind_the_end_there_is_no_rest():
     assert [length_of_rest(np.zeros(12), start) for start in (0, 11, 12, 40)] == [12, 1, 0, 0]
-
-
-@pytest.mark.parametrize("use", [lambda array: read(array[:, 0], 0), lambda array: len_of_table(array.T)])
-def test_what_is_not_contiguous_is_refused(use):
-    with pytest.raises(TypingError):
-        use(np.zeros((3, 3)))

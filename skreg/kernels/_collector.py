@@ -15,7 +15,7 @@ from types import ModuleType
 
 from ._fork import in_child
 
-_ENTRY = "skreg.kernels.entry"
+_COMPILER = "skreg.kernels._compile"
 _COVERAGE = "numba.misc.coverage_support"
 
 _lock = threading.Lock()
@@ -66,8 +66,7 @@ def _without_coverage():
         sys.modules.pop(_COVERAGE, None)  # which another thread, that began to import with this one, may have done
 
 
-def load_kernels():
-    """Import the kernels, and numba with them, unless that has been done."""
-    if _ENTRY not in sys.modules:
-        with collector_paused(), _without_coverage():
-            import_module(_ENTRY)
+def load_compiler():
+    """The module _compile.py, and numba with it."""
+    with collector_paused(), _without_coverage():
+        return import_module(_COMPILER)

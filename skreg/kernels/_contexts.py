@@ -9,6 +9,7 @@ memory shares all else with the one that it is made of, which stays as it was.
 
 from functools import lru_cache
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.cpu import CPUContext
@@ -121,6 +122,24 @@ class _TargetContext(CPUContext):
 
         emit.signature, emit.libs = fndesc.argtypes, tuple(libs)
         self._defns[func].append(emit, emit.signature)
+
+    def create_cfunc_wrapper(self, library, fndesc, env, call_helper):
+        """A function that C may call. How the kernel has ended is not asked, unless bounds are checked."""
+        if self.enable_boundscheck:
+            super().create_cfunc_wrapper(library, fndesc, env, call_helper)
+            return
+        module = self.create_module("cfunc_wrapper")
+        kernel = ir.Function(
+            module, self.call_conv.get_function_type(fndesc.restype, fndesc.argtypes), fndesc.llvm_func_name
+        )
+        kind = ir.FunctionType(
+            self.get_value_type(fndesc.restype), [self.get_value_type(each) for each in fndesc.argtypes]
+        )
+        wrapper = ir.Function(module, kind, fndesc.llvm_cfunc_wrapper_name)
+        builder = ir.IRBuilder(wrapper.append_basic_block("entry"))
+        _, result = self.call_conv.call_function(builder, kernel, fndesc.restype, fndesc.argtypes, wrapper.args)
+        builder.ret(result)
+        library.add_ir_module(module)
 
     def call_internal(self, builder, fndesc, sig, args):
         # Checks of bounds raise, and how a call has ended says whether there is a value that there may not be.

@@ -2,7 +2,7 @@
 
 numba optimises and assembles each function that it compiles, then again within each caller, so that
 kernels three helpers deep are compiled many times. Here a *helper*, which is only ever called from other
-compiled code, is lowered to LLVM code and no further; the entry that links it optimises everything once.
+compiled code, is lowered to LLVM code and no further; the kernel that links it optimises everything once.
 It halves the time of a first fit (14 s to 7 s on an Intel Emerald Rapids).
 
 Most of what is left is numba's own work in Python. Passes for closures, array expressions and `with`, of
@@ -78,7 +78,7 @@ class _Library(JITCodeLibrary):
 
 
 class _HelperLibrary(_Library):
-    """That of a helper as LLVM has it before optimisation, only to be linked into an entry."""
+    """That of a helper as LLVM has it before optimisation, only to be linked into a kernel."""
 
     def finalize(self):
         self._raise_if_finalized()
@@ -125,7 +125,6 @@ class _HelperLowering(NativeLowering):
     def run_pass(self, state):
         if state.library is None:
             state.library = _HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-            state.library.enable_object_caching()
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
@@ -157,8 +156,8 @@ class _InlinedLowering(_HelperLowering):
     attribute = "alwaysinline"
 
 
-class _EntryLibrary(_Library):
-    """That of an entry with that of all its helpers.
+class _KernelLibrary(_Library):
+    """That of a kernel with that of all its helpers.
 
     Nobody else calls these: LLVM may leave out what they are given and do not use, and fold them into their callers.
     """
@@ -169,27 +168,37 @@ class _EntryLibrary(_Library):
         self._linking_libraries = []
         super().finalize()
 
+    def _finalize_final_module(self):
+        """Here numba has LLVM make machine code, which would live in this process alone."""
+        self._finalized = True
+
+    @property
+    def final_module(self):
+        self._ensure_finalized()
+        return self._final_module
+
     def _optimize_final_module(self):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
                 function.linkage = "internal"
-                # The linker of numba's functions finds internal ones too, by name, and LLVM may change what they take.
-                function.name = f"internal.{function.name}"
+        for variable in self._final_module.global_variables:
+            if variable.linkage == Linkage.common:  # what numba would write to, for a function that needs Python
+                variable.linkage = "internal"
         # numba's first round is to count references to arrays less often; there is nothing to count.
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _EntryLowering(NativeLowering):
-    """Lowers a function that Python or another kernel calls."""
+class _KernelLowering(NativeLowering):
+    """Lowers a function that is called by its address."""
 
-    _name, lowering_class = "skreg_entry_lowering", LeanLower
+    _name, lowering_class = "skreg_kernel_lowering", LeanLower
 
     def run_pass(self, state):
         if state.library is None:
-            state.library = _EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-            state.library.enable_object_caching()
+            state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
         return super().run_pass(state)
 
 
@@ -236,10 +245,10 @@ class _LeanCompiler(CompilerBase):
         return [manager]
 
 
-class EntryCompiler(_LeanCompiler):
-    """For what Python or an address calls; without garbage collection: it makes a million objects and drops few."""
+class KernelCompiler(_LeanCompiler):
+    """For what is called by its address; without garbage collection: it makes a million objects and drops few."""
 
-    _lowering = _EntryLowering
+    _lowering = _KernelLowering
 
     def __init__(self, typing_context, *others):
         typing_context.refresh()  # with the intrinsics of modules that have been imported since

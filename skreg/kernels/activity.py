@@ -7,14 +7,13 @@ make their gradients, an outer product: there the penalty is part of that (see r
 
 from functools import reduce
 
-from numba import types
-from numba.extending import intrinsic
-
+from ._jit import intrinsic
+from ._lazy import types
 from .dots import ROWS, emit_lane_sums
 from .layout import ACTIVITY_GRADIENT, ACTIVITY_OUTER, ACTIVITY_PANEL, ACTIVITY_VALUE
 from .rank_one import ColumnSums, emit_rows, load_weights, places_of_panel
 from .simd import INT32, INT64, Vectors, as_flag, emit_sums, ir, lanes_of
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import NO_ADDRESS, TERM, Stage, array_at
 from .tiles import VECTORS
 
 NUMBER = None  # what a stage makes of the template
@@ -115,7 +114,7 @@ def _value(values, stride, n_rows, width, weights, rows, totals, l1, l2):
     `values` is an address, `stride` the bytes between rows; `weights` of all rows of the data or NO_ADDRESS, `rows`
     of those meant and `totals` (float64) of the first of them as for a loss (losses.py).
     """
-    to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(l1), NUMBER(l2 / 2)
+    to, strength, half = array_at(totals, n_rows, TERM), NUMBER(l1), NUMBER(l2 / 2)
     for i in range(0, n_rows, ROWS):
         to[i] += _measured(NUMBER, values + i * stride, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, 0,
                            strength, half)  # fmt: skip
@@ -123,7 +122,7 @@ def _value(values, stride, n_rows, width, weights, rows, totals, l1, l2):
 
 def _gradient(delta, values, stride, n_rows, width, weights, rows, totals, l1, l2, scale):
     """delta += scale * weight * (l1 sign(a) + l2 a), where sign(0) = 0, and `totals` as above."""
-    to, strength, half = array_at(totals, n_rows, types.float64), NUMBER(scale * l1), NUMBER(scale * l2 / 2)
+    to, strength, half = array_at(totals, n_rows, TERM), NUMBER(scale * l1), NUMBER(scale * l2 / 2)
     for i in range(0, n_rows, ROWS):
         at = i * stride
         to[i] += _added(NUMBER, values + at, stride, min(ROWS, n_rows - i), width, weights, rows + 8 * i, delta + at,

@@ -8,10 +8,8 @@ leaves 1 or 2 units in the last place. Other processors take the exact instructi
 Kingma & Ba (2015), arXiv:1412.6980, with a proximal step in the metric of Adam.
 """
 
-from numba import types
-from numba.extending import intrinsic
-
-from ._jit import uniform
+from ._jit import intrinsic, uniform
+from ._lazy import types
 from .simd import Vectors, element, emit_prefetch, ir, lanes_of
 
 # The processor's own prefetching ends with each page of 4 KiB.

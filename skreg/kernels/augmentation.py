@@ -14,11 +14,10 @@ A *mixture* is a table of addresses that the stages share, one number for each r
 """
 
 import numpy as np
-from numba import int64 as INDEX
 
 from ._jit import helper
 from .random import combine, drop_threshold, is_kept
-from .stages import NO_ADDRESS, Stage, array_at, call_stage, row_weight
+from .stages import INDEX, NO_ADDRESS, Stage, array_at, call_stage, row_weight
 
 # columns of a mixture
 NUMBERS = 0  # float64: quantiles of the shares, or the probability of cutout

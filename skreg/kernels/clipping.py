@@ -10,11 +10,10 @@ Pascanu, Mikolov & Bengio (2013), arXiv:1211.5063.
 import math
 
 import numpy as np
-from numba import int64 as INDEX
 
 from ._jit import helper
 from .layout import COEF, COEF_L2, FAN_OUT, INTERCEPT, INTERCEPT_L2, N_LAYOUT, N_PENALTIES, NORMALIZE, SCALES
-from .stages import NO_ADDRESS, Stage, array_at
+from .stages import INDEX, NO_ADDRESS, Stage, array_at
 from .views import part
 
 BLOCK = 1024  # parameters whose squares one member sums, whatever the number of members

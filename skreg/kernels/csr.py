@@ -5,9 +5,6 @@ sets to zero; its noise is that of the places in X, as in dense rows.
 """
 
 import numpy as np
-from numba import int32
-from numba import int64 as INDEX
-from numba import uint8 as BYTE
 
 from ._jit import helper
 from .activations import rectify
@@ -26,7 +23,7 @@ from .layout import (
 )
 from .random import combine, drop_threshold, is_kept
 from .simd import prefetch_from_afar
-from .stages import Stage, address_of, array_at, call_function, call_stage
+from .stages import BYTE, INDEX, Stage, address_of, array_at, call_function, call_stage
 from .team import share
 from .views import part, set_zero
 
@@ -50,7 +47,7 @@ def _factor(noise, row_key, feature, rate, threshold, values):
 def _column(indices, index_size, position):
     """The column of the element at a position; scipy's indices have 4 or 8 bytes."""
     if index_size == 4:
-        return INDEX(array_at(indices + 4 * position, 1, int32)[0])
+        return INDEX(array_at(indices + 4 * position, 1, np.int32)[0])
     return array_at(indices + 8 * position, 1, INDEX)[0]
 
 

@@ -18,8 +18,6 @@ moved, by the member that moved them. It takes
 - the optimizer, its step, its epsilon, and its reach in this step (see optimizers.py).
 """
 
-from numba import int64 as INDEX
-
 from ._jit import helper, outlined
 from .clipping import clip_factor
 from .csr import gradient_of_sparse_weights
@@ -60,7 +58,7 @@ from .network import (
 from .optimizers import next_reach, proximal_reach, scale, update
 from .random import dropout_key
 from .rank_one import is_of_rank_one
-from .stages import NO_ADDRESS, address_of, array_at, call_stage
+from .stages import INDEX, NO_ADDRESS, address_of, array_at, call_stage
 from .team import next_task_of, share, wait, wait_for_tasks
 from .tiles import TILE_ROWS
 from .views import part, set_zero

@@ -4,9 +4,8 @@ ROWS rows at a time have an accumulator each; the vector's part and one row's pa
 The lanes are added at the end, those of all rows together: 7 shuffled pairs for 8 rows.
 """
 
-from numba import types
-from numba.extending import intrinsic
-
+from ._jit import intrinsic
+from ._lazy import types
 from .simd import INT32, Vectors, as_flag, element, emit_sums, ir, splat
 from .tiles import emit_change
 

@@ -6,15 +6,16 @@ the rows beside it, nor on how rows and draws are put into blocks. Each member h
 
 import math
 
-from ._jit import entry, helper
+from ._entry import entry
+from ._jit import helper
 from .csr import sparse_sums
-from .layout import DROPOUT, FAN_IN, INPUT, INPUT_STRIDE, N_LAYOUT, N_PENALTIES, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
+from .layout import DROPOUT, FAN_IN, INPUT, INPUT_STRIDE, NOISE, NORMALIZE, OUTPUT, OUTPUT_STRIDE
 from .network import activate, drop_rows, gather, is_rectified, multiply, write_predictions
 from .normalization import normalize
 from .random import dropout_key
 from .stages import NO_ADDRESS
 from .subnormal import flush_subnormals, restore
-from .views import nth_part, part, table, views
+from .views import nth_part, part
 
 
 @helper
@@ -85,9 +86,6 @@ def predict_draws(x, x_row, x_col, data, indices, indptr, order, link, n_columns
     layout must keep the first layer's outputs. The rest is as in entry.py.
     """
     control = flush_subnormals()
-    x, data, indices, indptr, order, mean, spread = views(x, data, indices, indptr, order, mean, spread)
-    params, works, predictions, panels, arrivals = views(params, works, predictions, panels, arrivals)
-    layout, penalties = table(layout, N_LAYOUT), table(penalties, N_PENALTIES)
     n_layers = len(layout)
     work, panel = nth_part(works, member, n_members), nth_part(panels, member, n_members)
     prediction = nth_part(predictions, member, n_members)

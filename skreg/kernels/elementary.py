@@ -14,15 +14,13 @@ Remez's exchange in 45 digits and then rounded; a comment tells function and int
 import math
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ._jit import exact_helper
+from ._jit import exact_helper, intrinsic
+from ._lazy import cgutils, types
 
-_MANTISSA_BITS = {types.float32: 23, types.float64: 52}
-_BIAS = {types.float32: 127, types.float64: 1023}
-_BITS_OF_ROOT_OF_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}
+_MANTISSA_BITS = {"float32": 23, "float64": 52}
+_BIAS = {"float32": 127, "float64": 1023}
+_BITS_OF_ROOT_OF_HALF = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
 
 
 def _integer(kind):
@@ -34,7 +32,7 @@ def _polynomial(single, double):
 
     By Horner's rule; long ones as even + x odd, two chains of operations that do not wait for each other.
     """
-    coefficients = {types.float32: single, types.float64: double}
+    coefficients = {"float32": single, "float64": double}
 
     @intrinsic
     def evaluate(context, x):
@@ -45,7 +43,7 @@ def _polynomial(single, double):
                     total = builder.fadd(builder.fmul(total, x), c)
                 return total
 
-            (value,), c = args, coefficients[x]
+            (value,), c = args, coefficients[x.name]
             if len(c) < 8:
                 return horner(c, value)
             square = builder.fmul(value, value)
@@ -71,7 +69,7 @@ def _times_power_of_2(context, y, shifted):
     def emit(ctx, builder, signature, args):
         integer = _integer(y)
         y_bits, n = (builder.bitcast(value, integer) for value in args)
-        exponent = builder.shl(n, integer(_MANTISSA_BITS[y]))
+        exponent = builder.shl(n, integer(_MANTISSA_BITS[y.name]))
         return builder.bitcast(builder.add(y_bits, exponent), args[0].type)
 
     return y(y, y), emit
@@ -82,9 +80,9 @@ def _exponent(context, x):
     """The whole number n for which x / 2^n is in [sqrt(1/2), sqrt(2)), as a float; x is positive and normal."""
 
     def emit(ctx, builder, signature, args):
-        exponent = builder.lshr(_shifted_bits(builder, x, args[0]), _integer(x)(_MANTISSA_BITS[x]))
+        exponent = builder.lshr(_shifted_bits(builder, x, args[0]), _integer(x)(_MANTISSA_BITS[x.name]))
         narrow = exponent if x == types.float32 else builder.trunc(exponent, ir.IntType(32))  # no AVX2 for 64 bits
-        return builder.sitofp(builder.sub(narrow, ir.IntType(32)(_BIAS[x])), args[0].type)
+        return builder.sitofp(builder.sub(narrow, ir.IntType(32)(_BIAS[x.name])), args[0].type)
 
     return x(x), emit
 
@@ -95,8 +93,8 @@ def _significand(context, x):
 
     def emit(ctx, builder, signature, args):
         integer = _integer(x)
-        fraction = builder.and_(_shifted_bits(builder, x, args[0]), integer(2 ** _MANTISSA_BITS[x] - 1))
-        return builder.bitcast(builder.add(fraction, integer(_BITS_OF_ROOT_OF_HALF[x])), args[0].type)
+        fraction = builder.and_(_shifted_bits(builder, x, args[0]), integer(2 ** _MANTISSA_BITS[x.name] - 1))
+        return builder.bitcast(builder.add(fraction, integer(_BITS_OF_ROOT_OF_HALF[x.name])), args[0].type)
 
     return x(x), emit
 
@@ -104,8 +102,24 @@ def _significand(context, x):
 def _shifted_bits(builder, kind, value):
     """Bits of a number whose exponent field changes where the number is sqrt(1/2) 2^n."""
     integer = _integer(kind)
-    shift = (_BIAS[kind] << _MANTISSA_BITS[kind]) - _BITS_OF_ROOT_OF_HALF[kind]
+    shift = (_BIAS[kind.name] << _MANTISSA_BITS[kind.name]) - _BITS_OF_ROOT_OF_HALF[kind.name]
     return builder.add(builder.bitcast(value, integer), integer(shift))
+
+
+@intrinsic
+def power_of_2_that_shrinks(context, x, most):
+    """2^-n in the type of x for the n with which it makes x, positive and normal, a number of [1/2, 1); |n| <= most."""
+
+    def emit(ctx, builder, signature, args):
+        integer, mantissa_bits, bias = _integer(x), _MANTISSA_BITS[x.name], _BIAS[x.name]
+        value, most = args[0], builder.trunc(args[1], integer) if x.bitwidth < 64 else args[1]
+        n = builder.sub(builder.lshr(builder.bitcast(value, integer), integer(mantissa_bits)), integer(bias - 1))
+        n = builder.select(builder.icmp_signed("<", n, most), n, most)
+        least = builder.neg(most)
+        n = builder.select(builder.icmp_signed(">", n, least), n, least)
+        return builder.bitcast(builder.shl(builder.sub(integer(bias), n), integer(mantissa_bits)), value.type)
+
+    return x(x, types.int64), emit
 
 
 @intrinsic

@@ -20,15 +20,17 @@ clip, average_stage, average : see clipping.py and averaging.py; NO_ADDRESS and 
 evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, its tables as rows of one table, and a
     counter for each of them and each epoch, at first 0
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
+results : gets what a call from Python returns, which does not give it
 """
 
 import math
 
-from ._jit import entry, exact_helper, helper
+from ._entry import entry
+from ._jit import exact_helper, helper
 from .descent import descend
 from .dots import ROWS
-from .evaluation import N_TABLE, mean_terms, pass_all, total
-from .layout import BETA_1, BETA_2, N_LAYOUT, N_PENALTIES, THIN
+from .evaluation import mean_terms, pass_all, total
+from .layout import BETA_1, BETA_2, THIN
 from .network import add_gradients, deltas, forward, has_activity_penalty, loss_of_rows, rank_one_of_batch
 from .optimizers import step_length
 from .penalties import all_penalties
@@ -37,7 +39,7 @@ from .rank_one import is_of_rank_one
 from .stages import NO_ADDRESS, address_of, call_stage
 from .subnormal import flush_subnormals, restore
 from .team import share, wait, wait_for_tasks
-from .views import nth_part, part, table, views
+from .views import nth_part, part
 
 
 @helper
@@ -76,7 +78,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                  params, network, state, layout, network_layout, penalties, loss, loss_parameters, optimizer, rates,
                  learning_rates, clip, average_stage, average, average_rates, n_averaged, batch_size, seed, epoch, step,
                  reach, n_epochs, patience, evaluate_stage, evaluations, tasks, terms, kept, work, row_terms, panels,
-                 gradients, shared_gradient, squares, member, n_members, arrivals):  # fmt: skip
+                 gradients, shared_gradient, squares, member, n_members, arrivals, results):  # fmt: skip
     """Up to `n_epochs` passes over the data. Returns their number and the optimizer's reach (see optimizers.py).
 
     `terms` gets the four terms of the objective for each epoch: mean loss and mean activity penalty are
@@ -93,14 +95,6 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
     average then is of.
     """
     control = flush_subnormals()
-    x, data, indices, indptr, y, weights, mixed_weights = views(x, data, indices, indptr, y, weights, mixed_weights)
-    subset, order, params, network, state, kept = views(subset, order, params, network, state, kept)
-    loss_parameters, rates, learning_rates, patience = views(loss_parameters, rates, learning_rates, patience)
-    average, average_rates, n_averaged, tasks, terms = views(average, average_rates, n_averaged, tasks, terms)
-    work, row_terms, panels, gradients = views(work, row_terms, panels, gradients)
-    shared_gradient, squares, arrivals = views(shared_gradient, squares, arrivals)
-    layout, network_layout = table(layout, N_LAYOUT), table(network_layout, N_LAYOUT)
-    penalties, evaluations = table(penalties, N_PENALTIES), table(evaluations, N_TABLE)
     n_samples = len(order)
     panel = nth_part(panels, member, n_members)
     gradient = nth_part(gradients, member, n_members) if clip == NO_ADDRESS else gradients
@@ -167,7 +161,7 @@ def train_epochs(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, 
                     terms, kept)  # fmt: skip
         n_done += 1
     restore(control)
-    return n_done, reach
+    results[0], results[1] = n_done, reach
 
 
 @entry
@@ -181,16 +175,12 @@ def evaluate(params, stage, table, member, n_members, arrivals):
 @entry
 def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights, order, params, gradient, layout,
                   penalties, loss, loss_parameters, block_size, scale, work, row_terms, panels, member, n_members,
-                  arrivals):  # fmt: skip
+                  arrivals, results):  # fmt: skip
     """Add the gradient of scale * (losses + activity penalties) over the rows `order` to `gradient`.
 
     Returns both sums, unscaled.
     """
     control = flush_subnormals()
-    x, data, indices, indptr, y, weights, order = views(x, data, indices, indptr, y, weights, order)
-    params, gradient, loss_parameters, work = views(params, gradient, loss_parameters, work)
-    row_terms, panels, arrivals = views(row_terms, panels, arrivals)
-    layout, penalties = table(layout, N_LAYOUT), table(penalties, N_PENALTIES)
     panel = nth_part(panels, member, n_members)
     row_loss, row_activity = nth_part(row_terms, 0, 2), nth_part(row_terms, 1, 2)
     total_loss, total_activity = 0.0, 0.0
@@ -212,4 +202,4 @@ def loss_gradient(x, x_row, x_col, data, indices, indptr, y, n_targets, weights,
             total_activity += total(row_activity, len(rows))
         n_met = wait(arrivals, n_met, n_members)
     restore(control)
-    return total_loss, total_activity
+    results[0], results[1] = total_loss, total_activity

@@ -18,14 +18,11 @@ Arrays and numbers are called as in entry.py, but for
 Those two results have room for several *times* that the data are passed.
 """
 
-from numba import float64 as TERM
-from numba import int64 as INDEX
-from numba import uint8 as BYTE
-
-from ._jit import entry, helper
+from ._entry import entry
+from ._jit import helper
 from .layout import FAN_IN, INPUT, INPUT_STRIDE, N_LAYOUT, N_PENALTIES
 from .network import activity_of_rows, forward, loss_of_rows, sum_of_inputs, write_predictions
-from .stages import Stage, address_of, array_at, array_of, call_stage, table_at
+from .stages import BYTE, INDEX, TERM, Stage, address_of, array_at, array_of, call_stage, table_at
 from .team import next_task
 from .views import nth_part, part, rest
 
@@ -42,7 +39,7 @@ N_TABLE = 40
 
 @helper
 def _set(table, place, array):
-    table[place], table[place + 1] = address_of(array, 0), array.size
+    table[place], table[place + 1] = address_of(array, 0), len(array)
 
 
 @entry
@@ -99,7 +96,7 @@ def mean_terms(tables, time):
 @helper
 def pass_all(stage, tables, tasks, params, time, member, n_members):
     """A member's part in one pass of the data of each table."""
-    n_tables = len(tables)
+    n_tables = len(tables) // N_TABLE
     for number in range(n_tables):
         call_stage(stage, (address_of(tables, number * N_TABLE), address_of(params, 0), time, member, n_members,
                            address_of(tasks, time * n_tables + number)))  # fmt: skip

@@ -19,12 +19,11 @@ vectorised pass over the row.
 import math
 
 import numpy as np
-from numba import int64 as INDEX
 
 from ._jit import helper
 from .elementary import constant
 from .layout import COEF, FAN_OUT, HIERARCHY, N_LAYOUT, N_PENALTIES, SKIP, SKIP_NORM
-from .stages import Stage, array_at
+from .stages import INDEX, Stage, array_at
 from .views import part, set_zero
 
 _EPSILON = constant(2.0**-23, 2.0**-52)

@@ -24,14 +24,13 @@ parameters e = 0.
 import math
 
 import numpy as np
-from numba import int64 as INDEX
 
 from ._jit import helper
 from .deviances import gamma, poisson, tweedie
 from .elementary import exp, logistic, maximum, softplus
 from .focal import binary_focal, multinomial_focal
 from .simd import prefetch
-from .stages import Stage, array_at, row_weight
+from .stages import INDEX, Stage, array_at, row_weight
 
 # Each loop has one loss, so that LLVM vectorises it. What does not cancel is computed in the network's
 # precision; sums and differences are float64.

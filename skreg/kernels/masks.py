@@ -4,11 +4,8 @@ The hash of `random.is_kept` in integer lanes as many as the number's lanes: an 
 exclusive or, a multiplication and a comparison for 16 float32 units.
 """
 
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-from ._jit import helper
+from ._jit import helper, intrinsic
+from ._lazy import cgutils, types
 from .random import GOLDEN_32, combine, drop_threshold, halves
 from .simd import INT32, INT64, Vectors, element, ir, splat
 from .tiles import make_function

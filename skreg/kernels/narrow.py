@@ -20,10 +20,8 @@ one reads. In a batch of 200 rows of 5000 inputs that saves a fifth of the whole
 All loops are functions of the LLVM module: numba takes longer to compile a loop than LLVM.
 """
 
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from ._jit import intrinsic
+from ._lazy import cgutils, types
 from .dots import merge
 from .layout import CACHE_LINE
 from .simd import BOOL, INT64, VECTOR_BYTES, Vectors, as_flag, element, emit_prefetch, emit_sums, ir

@@ -13,7 +13,6 @@ element.
 import math
 
 import numpy as np
-from numba import types
 
 from ._jit import helper
 from .layout import BATCHWISE, BERNOULLI
@@ -99,7 +98,7 @@ def _add(target, stride, n_rows, width, key, number, deviations):
 STAGES = {
     "gaussian": Stage("noise_gaussian", _noise, 10, 1, noise_of_row=_gaussian, is_factor=True),
     "alpha": Stage("noise_alpha", _noise, 10, 1, noise_of_row=_alpha, is_factor=False),
-    "factor": Stage("noise_factor", _factor, 2, 1, result=types.float64),
+    "factor": Stage("noise_factor", _factor, 2, 1, returns_number=True),
     "added": Stage("noise_added", _add, 7),
 }
 

@@ -29,8 +29,6 @@ of shifts, then means and 1 / deviations of units, or after two vectors 1 / devi
 
 import math
 
-from numba import int64 as INDEX
-
 from ._jit import helper, uniform
 from .activations import rectify
 from .layout import (
@@ -48,7 +46,7 @@ from .layout import (
     RELU,
     SCALES,
 )
-from .stages import NO_ADDRESS, Stage, address_of, address_or_none, array_at, call_stage, row_weight
+from .stages import INDEX, NO_ADDRESS, Stage, address_of, address_or_none, array_at, call_stage, row_weight
 from .team import share, wait
 from .views import part
 

@@ -1,9 +1,7 @@
 """Products of depth 1: what a single output sends back. There is nothing to sum, so a tile would be all overhead."""
 
-from numba import types
-from numba.extending import intrinsic
-
-from ._jit import outlined
+from ._jit import intrinsic, outlined
+from ._lazy import types
 from .simd import Vectors, element, lanes_of
 
 

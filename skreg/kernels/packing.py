@@ -1,9 +1,7 @@
 """Copies of parts of matrices into the order in which the product's tiles read them."""
 
-from numba import types
-from numba.extending import intrinsic
-
-from ._jit import helper
+from ._jit import helper, intrinsic
+from ._lazy import types
 from .simd import HAS_MASKS, Vectors, element, ir, lanes_of
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from ._jit import helper
 from .activations import rectify
 from .adam import step_lengths
+from .elementary import power_of_2_that_shrinks
 from .hierarchy import HIERARCHICAL
 from .layout import ADAM, COEF, COEF_GROUP, FAN_OUT, N_LAYOUT, N_PENALTIES, POSITIVE
 from .penalties import soft_threshold
@@ -140,8 +141,7 @@ def shrink(w, a):
         largest = _largest(w)
         if largest == kind(0) or not largest < kind(np.inf):
             return
-        wanted = math.frexp(np.float64(largest))[1]
-        scale = kind(math.ldexp(1.0, -min(max(wanted, -exponent), exponent)))
+        scale = power_of_2_that_shrinks(largest, exponent)
         for k in range(len(a)):
             a[k] *= scale
         moments = _moments(w, a, scale)

@@ -17,10 +17,8 @@ What the deltas are made of is a tuple, so that kernels can hand it on: see `ran
 Each sum is what those passes would have, to the last bit: in the order of the rows, and rounded as often.
 """
 
-from numba import types
-from numba.extending import intrinsic
-
-from ._jit import helper, uniform
+from ._jit import helper, intrinsic, uniform
+from ._lazy import types
 from .simd import BOOL, INT64, Vectors, as_flag, element, emit_sums, ir
 from .stages import NO_ADDRESS, address_of, call_stage
 from .tiles import VECTORS, make_function

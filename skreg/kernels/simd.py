@@ -9,11 +9,10 @@ import platform
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils, config
-from numba.extending import intrinsic
 
-from ._view_types import field
+from ._jit import intrinsic
+from ._lazy import cgutils, types, view_types
+from ._settings import configuration
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 BOOL = ir.IntType(1)
@@ -21,7 +20,8 @@ BOOL = ir.IntType(1)
 
 def _features():
     """What the processor can do that numba compiles for, as {name: whether}."""
-    if config.CPU_FEATURES is not None:
+    config = configuration()
+    if config is not None and config.CPU_FEATURES is not None:
         return {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
     try:
         return llvm.get_host_cpu_features()
@@ -31,8 +31,8 @@ def _features():
 
 def vector_bytes():
     """Bytes in a vector register: 64 with AVX-512, 32 with AVX2, else 16 (SSE, NEON)."""
-    features = _features()
-    if not config.ENABLE_AVX:
+    config, features = configuration(), _features()
+    if config is not None and not config.ENABLE_AVX:
         return 16
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
@@ -61,7 +61,7 @@ def opaque(builder, pointer):
 
 def element(ctx, builder, signature, args, array, at):
     """Pointer to an element of the array or view that is argument number `array` of an intrinsic."""
-    return builder.gep(field(ctx, builder, signature.args[array], args[array], "data"), [at])
+    return builder.gep(view_types.field(ctx, builder, signature.args[array], args[array], "data"), [at])
 
 
 def as_flag(builder, value):

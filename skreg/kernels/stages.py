@@ -7,19 +7,16 @@ comes back lies in the arrays. It is compiled once for a dtype, from a template:
 global names, NUMBER, is the dtype, and others are the functions that make the stage what it is.
 """
 
-from types import FunctionType
-
 import numpy as np
 from llvmlite import ir
-from numba import from_dtype, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ._jit import helper, stage
-from ._view_types import Table, View, make
+from ._jit import helper, intrinsic
+from ._kernel import Kernel
+from ._lazy import cgutils, types, view_types
 from .simd import element
 
 NO_ADDRESS = 0
+INDEX, BYTE, TERM = np.int64, np.uint8, np.float64  # what lies at an address, beside the numbers of the dtype
 
 
 @intrinsic
@@ -42,7 +39,7 @@ def _emit_view(ctx, builder, signature, address, count):
     """What the signature returns, of numbers that lie at an address."""
     kind = signature.return_type
     pointer = builder.inttoptr(address, ctx.get_data_type(kind.dtype).as_pointer())
-    return make(builder, pointer, count)
+    return view_types.make(builder, pointer, count)
 
 
 @intrinsic
@@ -52,7 +49,7 @@ def array_at(context, address, count, number):
     def emit(ctx, builder, signature, args):
         return _emit_view(ctx, builder, signature, *args[:2])
 
-    return View(number.dtype)(types.int64, types.int64, number), emit
+    return view_types.View(number.dtype)(types.int64, types.int64, number), emit
 
 
 @intrinsic
@@ -64,7 +61,7 @@ def array_of(context, table, place, number):
         address, count = (builder.load(element(ctx, builder, signature, args, 0, place)) for place in places)
         return _emit_view(ctx, builder, signature, address, count)
 
-    return View(number.dtype)(table, types.intp, number), emit
+    return view_types.View(number.dtype)(table, types.intp, number), emit
 
 
 @intrinsic(prefer_literal=True)
@@ -74,7 +71,7 @@ def table_at(context, address, n_rows, width, number):
     def emit(ctx, builder, signature, args):
         return _emit_view(ctx, builder, signature, *args[:2])
 
-    return Table(number.dtype, width.literal_value)(types.int64, types.int64, width, number), emit
+    return view_types.Table(number.dtype, width.literal_value)(types.int64, types.int64, width, number), emit
 
 
 def _emit_call(ctx, builder, signature, args, result):
@@ -116,46 +113,27 @@ def row_weight(weights, row, number):
     return float(array_at(weights + row * itemsize, 1, number)[0])
 
 
-class Stage:
+class Stage(Kernel):
     """What a template becomes with the functions that it applies, for each dtype.
 
     Parameters
     ----------
     name : str
-        Unique among all stages: the files of the cache are named by it.
+        Unique among all kernels: the files on disk are named by it.
     template : function
         Takes `n_integers` integers and then `n_floats` floats.
-    result : numba type
-        What it returns: nothing, or float64.
+    returns_number : bool, default=False
+        Whether it returns a float64, or nothing.
     **functions
         Global names of the template.
     """
 
-    def __init__(self, name, template, n_integers, n_floats=0, result=types.void, **functions):
-        self.name, self._template, self._functions = name, template, functions
-        self._signature = result(*[types.int64] * n_integers, *[types.float64] * n_floats)
-        self.dispatchers, self._addresses = {}, {}
+    def __init__(self, name, template, n_integers, n_floats=0, returns_number=False, **functions):
+        super().__init__(name, template, **functions)
+        self._arguments, self.returns_number = [int] * n_integers + [float] * n_floats, returns_number
 
-    def address(self, dtype):
-        """Address of the machine code for a dtype, compiled or loaded now unless that has been done before."""
-        dtype = np.dtype(dtype)
-        if dtype not in self._addresses:
-            self.prepare(dtype)
-        return self._addresses[dtype]
-
-    def prepare(self, dtype):
-        """Compile it for a NumPy dtype, or load what was compiled before."""
-        dispatcher = self.dispatchers[dtype] = self._dispatcher(dtype)
-        dispatcher.compile(self._signature)
-        compiled = dispatcher.get_compile_result(self._signature)
-        entry_point = compiled.fndesc.llvm_cfunc_wrapper_name
-        self._addresses[dtype] = compiled.library.get_pointer_to_function(entry_point)
-
-    def _dispatcher(self, dtype):
-        names = {**self._template.__globals__, **self._functions, "NUMBER": from_dtype(dtype)}
-        function = FunctionType(self._template.__code__, names, f"{self.name}_{dtype.name}")
-        function.__qualname__ = function.__name__
-        return stage(function)
+    def arguments(self, dtype):
+        return self._arguments
 
 
 def address_of_stage(stages, name, dtype):

@@ -7,9 +7,9 @@ processors: a fit becomes several times slower as it converges.
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from ._jit import intrinsic
+from ._lazy import cgutils, types
 
 _INT32 = ir.IntType(32)
 # Results flushed to zero (bit 15) and operands that count as zero (bit 6), in the MXCSR register of x86.

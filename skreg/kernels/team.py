@@ -10,11 +10,9 @@ import sys
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ._jit import helper
+from ._jit import helper, intrinsic
+from ._lazy import cgutils, types
 from .layout import CACHE_LINE
 from .simd import element
 

@@ -21,12 +21,9 @@ what its outgoing weights are multiplied by.
 
 import numpy as np
 from llvmlite import ir
-from numba import int64 as INDEX
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ._jit import helper
+from ._jit import helper, intrinsic
+from ._lazy import cgutils, types
 from .layout import (
     COEF,
     FAN_IN,
@@ -44,7 +41,7 @@ from .layout import (
 )
 from .random import combine, drop_threshold, dropout_key, is_kept
 from .simd import VECTOR_BYTES, Vectors, element, lanes_of
-from .stages import Stage, array_at
+from .stages import INDEX, Stage, array_at
 from .team import share, wait
 from .views import part, set_zero
 

@@ -4,9 +4,8 @@ A tile function walks over rows of C, some at a time. What it sums and how is th
 and those of narrow.py differ in nothing else.
 """
 
-from numba import types
-from numba.extending import intrinsic
-
+from ._jit import intrinsic
+from ._lazy import types
 from .simd import (
     BOOL,
     HAS_QUICK_MASKED_STORES,

@@ -82,15 +82,15 @@ class Measurement:
 
     def arguments(self, n_epochs, params):
         """The kernel's: address of the stage, tables, counters, and room for parameters."""
-        from ..kernels.evaluation import N_TABLE, STAGES
+        from ..kernels.evaluation import STAGES
         from ..kernels.stages import NO_ADDRESS
 
         for a_pass in self._passes:
             a_pass.make_room(n_epochs)
         stage = STAGES["evaluation"].address(params.dtype) if self._passes else NO_ADDRESS
-        tables = np.array([a_pass.table for a_pass in self._passes], np.int64).reshape(-1, N_TABLE)
+        tables = np.array([a_pass.table for a_pass in self._passes], np.int64).reshape(-1)
         self._kept = np.empty((n_epochs if self._keeps_params else 0, len(params)), params.dtype)
-        return stage, tables, np.zeros(n_epochs * len(tables), np.int64), self._kept.reshape(-1)
+        return stage, tables, np.zeros(n_epochs * len(self._passes), np.int64), self._kept.reshape(-1)
 
     def shown_after(self, epoch, otherwise):
         """The parameters at the end of one of the last epochs, if they are kept."""

@@ -232,6 +232,7 @@ class _Epochs:
             state.n_epochs, state.n_steps, state.reach, n_epochs, np.array(patience, float), *tables, terms.reshape(-1),
             kept, workspace.work, workspace.row_terms, workspace.panels, *self.scratch,
         )  # fmt: skip
+        n_done = int(n_done)
         state.n_epochs += n_done
         state.n_averaged = int(n_averaged[n_done - 1])
         state.n_steps += n_done * self.n_steps
