@@ -17,7 +17,7 @@ from ._interrupt import HeldSignals
 from ._spare import leave, take
 from ._threads import Threads
 from .kernels._fork import in_child
-from .kernels._settings import configuration
+from .kernels._settings import numba_config
 from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.
@@ -64,13 +64,17 @@ def n_cores():
 
 
 def _numba_limit():
-    config = configuration()
+    config = numba_config()
     if config is not None:
         return config.NUMBA_NUM_THREADS
+    said = os.environ.get("NUMBA_NUM_THREADS", "")
     try:
-        return int(os.environ["NUMBA_NUM_THREADS"])
-    except (KeyError, ValueError):
+        n_threads = int(said)
+    except ValueError:
         return _n_processors()
+    if n_threads < 1:
+        raise ValueError(f"The environment variable NUMBA_NUM_THREADS must be a whole number >= 1, got {said!r}.")
+    return n_threads
 
 
 def _n_processors():
@@ -84,7 +88,7 @@ def _n_processors():
 def _openmp_limit():
     """What OMP_NUM_THREADS allows, where nothing is said of numba's threads."""
     said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if "NUMBA_NUM_THREADS" in os.environ or not said.isdigit() or int(said) == 0:
+    if "NUMBA_NUM_THREADS" in os.environ or not said.isdecimal() or int(said) == 0:
         return sys.maxsize
     return int(said)
 

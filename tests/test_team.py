@@ -19,7 +19,7 @@ from skreg._interrupt import DeferredInterrupt, HeldSignals
 from skreg._team import WORTH_A_TEAM, Team
 from skreg._threads import DISBANDED
 from skreg.kernels._collector import collector_paused
-from skreg.kernels._settings import configuration
+from skreg.kernels._settings import numba_config
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,16 @@ def test_a_fit_takes_all_cores_where_that_pays_and_one_where_it_does_not():
 
 @pytest.mark.parametrize(
     ("openmp", "numba", "n_cores"),
-    [("1", None, 1), ("3", None, 3), ("4,2", None, 4), ("64", None, 8), ("1", "8", 8), ("0", None, 8), ("x", None, 8)],
+    [
+        ("1", None, 1),
+        ("3", None, 3),
+        ("4,2", None, 4),
+        ("64", None, 8),
+        ("1", "8", 8),
+        ("0", None, 8),
+        ("x", None, 8),
+        ("²", None, 8),
+    ],
 )
 def test_openmp_s_limit_counts_where_numba_s_is_not_said(openmp, numba, n_cores, monkeypatch):
     """dask's workers set the first, joblib's the second."""
@@ -59,15 +68,23 @@ def test_openmp_s_limit_counts_where_numba_s_is_not_said(openmp, numba, n_cores,
 @pytest.mark.parametrize(("said", "n_cores"), [("5", 5), ("five", 3), (None, 3)])
 def test_without_numba_as_many_threads_as_it_would_have(said, n_cores, monkeypatch):
     """A search's worker that finds all machine code on disk does not import it."""
-    monkeypatch.setattr(_team, "configuration", lambda: None)
+    monkeypatch.setattr(_team, "numba_config", lambda: None)
     monkeypatch.setattr(_team.os, "sched_getaffinity", lambda process: {0, 1, 4}, raising=False)
     if said is not None:
         monkeypatch.setenv("NUMBA_NUM_THREADS", said)
     assert _team.n_cores() == n_cores
 
 
+@pytest.mark.parametrize("said", ["0", "-1"])
+def test_less_than_one_thread_is_refused(said, monkeypatch):
+    monkeypatch.setattr(_team, "numba_config", lambda: None)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", said)
+    with pytest.raises(ValueError, match=f"NUMBA_NUM_THREADS must be a whole number >= 1, got '{said}'"):
+        _team.n_cores()
+
+
 def test_numba_s_own_limit_counts_where_it_is_imported():
-    assert configuration() is config
+    assert numba_config() is config
     assert _team.n_cores() == 8
 
 

@@ -1,1 +1,1 @@
-"""Everything that numba compiles, and nothing else: no part of it imports the rest of skreg."""
+"""Everything that numba compiles, and how it is compiled, kept and called: no part of it imports the rest of skreg."""

@@ -1,5 +1,7 @@
 """From a Python function to machine code, by numba and LLVM. Nothing is imported from here until that is needed."""
 
+import re
+
 import llvmlite.binding as llvm
 from numba import config, from_dtype, njit, types, version_info
 from numba.core.compiler_lock import global_compiler_lock
@@ -27,6 +29,7 @@ OPTIONS = {
 UNIFORM_OPTIONS = {**OPTIONS, "fastmath": False}
 _EXACT_OPTIONS = {**OPTIONS, "fastmath": {"contract"}}
 _WITHOUT_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_FUNCTION_OF_C = re.compile(r"llvm\.(?P<name>exp2?|log(2|10)?|pow|sin|cos)\.(v\d+)?f(?P<bits>32|64)")
 _NEWEST_KNOWN_NUMBA = (0, 68)  # into which _pipeline.py reaches
 try:
     if version_info.short > _NEWEST_KNOWN_NUMBA:
@@ -106,11 +109,21 @@ def compile_kernel(kernel, dtype):
     with global_compiler_lock:
         compiled = dispatcher._compiler.compile(tuple(map(_type_of, arguments)), result)
         library = compiled.library
+        if library.has_dynamic_globals:
+            raise NotImplementedError(f"{kernel.name} would hold addresses that are good in this process alone.")
         module = library.final_module if _FOR_KERNELS else llvm.parse_assembly(library.get_llvm_str())
         symbol = compiled.fndesc.llvm_cfunc_wrapper_name
         if kernel.is_for_python:
             of_c, symbol = symbol, f"python.{kernel.name}"
             module.link_in(llvm.parse_assembly(python_call(symbol, of_c, arguments)))
         object_file = library.codegen._tm.emit_object(module)
-    needs = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    return MachineCode(symbol, needs, object_file)
+    return MachineCode(symbol, _needs(module), object_file)
+
+
+def _needs(module):
+    """Names of functions that it declares, and of the C library's that LLVM makes of its own."""
+    declared = [function.name for function in module.functions if function.is_declaration]
+    of_c = filter(None, map(_FUNCTION_OF_C.fullmatch, declared))
+    return [name for name in declared if not name.startswith("llvm.")] + [
+        match["name"] + ("f" if match["bits"] == "32" else "") for match in of_c
+    ]

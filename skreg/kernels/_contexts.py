@@ -55,7 +55,7 @@ class _TypingContext(Context):
         self._answers, self._known_functions = {}, {}
 
     def refresh(self):
-        """numba's context is refreshed before each entry is compiled, and shares its tables with this one."""
+        """Asked for before each function. The context that this one is made of is fresh, and shares its tables."""
 
     def resolve_function_type(self, func, args, kws):
         if kws or isinstance(func, str | types.BoundFunction):  # names of numba's own come with values, not types

@@ -1,11 +1,13 @@
 """Kernels that Python calls. What their arguments are is known by their names, which are the same in all of them."""
 
 import ctypes
+from functools import update_wrapper
 from inspect import signature
+from typing import NamedTuple
 
 import numpy as np
 
-from ._kernel import Array, Kernel
+from ._kernel import Kernel
 from .layout import N_LAYOUT, N_PENALTIES
 
 _DATA = {
@@ -23,6 +25,24 @@ _FLOATS = {"reach", "scale"}
 _METH_FASTCALL = 0x80
 
 ENTRIES = []  # all that `entry` has decorated
+
+
+class Array(NamedTuple):
+    """An argument of a kernel: a contiguous array, flat, or with rows of a width."""
+
+    dtype: np.dtype
+    width: int | None = None
+
+    @property
+    def description(self):
+        return f"a contiguous array of {self.dtype}, {f'with {self.width} columns' if self.width else 'flat'}"
+
+    def matches(self, given):
+        """Whether a kernel could read it."""
+        return (
+            isinstance(given, np.ndarray) and given.dtype == self.dtype and given.flags.c_contiguous
+            and given.shape[1:] == ((self.width,) if self.width else ()) and given.ndim > 0
+        )  # fmt: skip
 
 
 class _Definition(ctypes.Structure):
@@ -49,6 +69,7 @@ class Entry(Kernel):
 
     def __init__(self, function):
         super().__init__(function.__name__, function)
+        update_wrapper(self, function)
         self._names = list(signature(function).parameters)
         self._of_dtype = next(i for i, name in enumerate(self._names) if _ARRAYS.get(name, "") is None)
         self._calls, self._definitions = {}, []
@@ -67,7 +88,7 @@ class Entry(Kernel):
         call = self._calls.get(dtype) or self._builtin(dtype)
         try:
             return call(*arguments)
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise TypeError(self._complaint(arguments, dtype)) from error
 
     def _builtin(self, dtype):
@@ -85,14 +106,15 @@ class Entry(Kernel):
             if isinstance(kind, Array):
                 if not kind.matches(given):
                     return f"{self.name}: {name} must be {kind.description}, got {_description(given)}."
-            elif not isinstance(given, int | float | np.number):
+            elif kind is int and not (isinstance(given, int | np.integer) and -(2**63) <= given < 2**63):
+                return f"{self.name}: {name} must be an integer of 64 bits, got {_description(given)}."
+            elif kind is float and not isinstance(given, int | float | np.number):
                 return f"{self.name}: {name} must be a number, got {_description(given)}."
-        return f"{self.name}: an argument has the wrong type."
 
 
 def _description(given):
     if not isinstance(given, np.ndarray):
-        return type(given).__name__
+        return repr(given)
     how = "contiguous" if given.flags.c_contiguous else "not contiguous"
     return f"one of {given.dtype} with shape {given.shape}, {how}"
 

@@ -4,32 +4,31 @@ A file that cannot be read or written is no reason to stop a fit. Who installs f
 leaves machine code which they can read but not write.
 """
 
-import hashlib
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from ._key import hash_of_sources
 
 _BESIDE = Path(__file__).parent / "__pycache__"
 
 
 def _folder_of_user():
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
     if sys.platform == "darwin":
-        return home / "Library/Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+        return Path.home() / "Library/Caches"
+    name, otherwise = ("LOCALAPPDATA", "AppData/Local") if sys.platform == "win32" else ("XDG_CACHE_HOME", ".cache")
+    return Path(os.environ[name]) if os.environ.get(name) else Path.home() / otherwise
 
 
-def folders():
-    """In the order of choice."""
-    # One for each installation: an edited or newer one does not take the place of another's.
-    own = f"skreg_{hashlib.blake2b(os.fsencode(_BESIDE), digest_size=6).hexdigest()}"
+def _folders():
+    """In the order of choice. What is not beside the kernels may be shared by several versions of them."""
+    own = f"skreg_{hash_of_sources()}"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     yield Path(chosen) / own if chosen else _BESIDE
     try:
-        yield _folder_of_user() / "skreg" / own
+        yield _folder_of_user() / own
     except RuntimeError:  # no home
         pass
 
@@ -44,14 +43,14 @@ def _is_writable(folder):
 
 
 def read(name):
-    """A file's (folder, content), or (None, None). A later folder's only where those before cannot be written to."""
-    for folder in folders():
-        try:
-            return folder, (folder / name).read_bytes()
-        except OSError:
-            if _is_writable(folder):
-                break
-    return None, None
+    """(folder, content) of each file of that name, in the order of choice, up to a folder that can be written to."""
+    if hash_of_sources() is None:
+        return
+    for folder in _folders():
+        with suppress(OSError):
+            yield folder, (folder / name).read_bytes()
+        if _is_writable(folder):
+            break
 
 
 def write(name, content):
@@ -64,13 +63,17 @@ def write(name, content):
     error : OSError or None
         Why it is not there.
     """
+    if hash_of_sources() is None:
+        return _BESIDE, OSError("the kernels' sources are not files")
     refusals = []
-    for folder in folders():
+    for folder in _folders():
         try:
             _write(folder / name, content)
             return folder, None
         except OSError as error:
             refusals.append((folder, error))
+        if _is_writable(folder):  # but full: who reads looks no further
+            break
     return refusals[0]
 
 

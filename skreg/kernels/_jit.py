@@ -10,34 +10,39 @@ class ForCompiler:
 
     Parameters
     ----------
-    function : function
-    make : str
-        Name of the function in _compile.py that makes it one of numba's.
+    py_func : function
     options : dict
-        What that is given beside the function.
+        How to compile it.
     """
 
-    def __init__(self, function, make, options):
-        self.py_func, self._make, self._options = function, make, options
-        update_wrapper(self, function)
+    def __init__(self, py_func, **options):
+        self.py_func, self.options = py_func, options
+        update_wrapper(self, py_func)
 
     @cached_property
     def compilable(self):
+        """What numba knows it as."""
         from . import _compile
 
-        return getattr(_compile, self._make)(self.py_func, **self._options)
+        return self._made_by(_compile)
 
 
 class Helper(ForCompiler):
     """One that is compiled from Python."""
 
+    def _made_by(self, compiler):
+        return compiler.make_helper(self.py_func, **self.options)
+
 
 class Intrinsic(ForCompiler):
     """One that says what to write for LLVM."""
 
+    def _made_by(self, compiler):
+        return compiler.make_intrinsic(self.py_func, **self.options)
+
 
 def _helper(flavour):
-    return lambda function: Helper(function, "make_helper", {"flavour": flavour})
+    return lambda py_func: Helper(py_func, flavour=flavour)
 
 
 # Reassociation lets sums be vectorised and contraction makes fused multiply-adds, in helpers and in what LLVM is not
@@ -50,8 +55,8 @@ exact_helper = _helper("exact")
 uniform = _helper("uniform")
 
 
-def intrinsic(function=None, *, prefer_literal=False):
+def intrinsic(py_func=None, *, prefer_literal=False):
     """`numba.extending.intrinsic`, made when it is needed."""
-    if function is None:
-        return lambda function: intrinsic(function, prefer_literal=prefer_literal)
-    return Intrinsic(function, "make_intrinsic", {"prefer_literal": prefer_literal})
+    if py_func is None:
+        return lambda py_func: intrinsic(py_func, prefer_literal=prefer_literal)
+    return Intrinsic(py_func, prefer_literal=prefer_literal)

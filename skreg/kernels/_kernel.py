@@ -5,26 +5,19 @@ helper. A file is known by the kernel's name and dtype and by all that makes mac
 sources, the compiler, the processor and what the user has told numba.
 """
 
-import hashlib
-import platform
 import threading
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
 from types import FunctionType
 from typing import NamedTuple
 
-import llvmlite
-import llvmlite.binding as llvm
 import numpy as np
 
 from . import _files
 from ._collector import collector_paused, load_compiler
 from ._fork import in_child
+from ._key import hash_of_machine, hash_of_sources
 from ._machine_code import MachineCode, load
-from ._settings import settings
 
 COMPILED, LOADED = "compiled", "loaded"
 DTYPES = np.dtype(np.float32), np.dtype(np.float64)
@@ -49,64 +42,14 @@ class Preparation(NamedTuple):
     how: str
 
 
-class Array(NamedTuple):
-    """An argument of a kernel: a contiguous array, flat, or with rows of a width."""
-
-    dtype: np.dtype
-    width: int | None = None
-
-    @property
-    def description(self):
-        return f"a contiguous array of {self.dtype}, {f'with {self.width} columns' if self.width else 'flat'}"
-
-    def matches(self, given):
-        """Whether a kernel could read it."""
-        return (
-            isinstance(given, np.ndarray) and given.dtype == self.dtype and given.flags.c_contiguous
-            and given.shape[1:] == ((self.width,) if self.width else ()) and given.ndim > 0
-        )  # fmt: skip
-
-
-def _hash_of(*parts):
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
-def hash_of_folder(folder):
-    """Of the names and contents of its files."""
-    return _hash_of(*(part for path in sorted(folder.glob("*.py")) for part in (path.name, path.read_bytes())))
-
-
-@cache
-def hash_of_sources():
-    """Of all files of kernels, since a kernel has its helpers inside."""
-    return hash_of_folder(Path(__file__).parent)
-
-
-@cache
-def hash_of_machine():
-    """Of processor, compiler and settings; and of how far the data of a NumPy array are from its beginning."""
-    try:
-        features = llvm.get_host_cpu_features().flatten()
-    except RuntimeError:  # a processor that LLVM does not know
-        features = platform.machine()
-    return _hash_of(
-        llvm.get_process_triple(), llvm.get_host_cpu_name(), features, settings(), version("numba"),
-        llvmlite.__version__, str(object.__basicsize__),
-    )  # fmt: skip
-
-
 class Kernel:
-    """What a template becomes for each dtype.
+    """What a function becomes for each dtype.
 
     Parameters
     ----------
     name : str
         Unique among all kernels: the files on disk are named by it.
-    template : function
+    py_func : function
         One of its global names, NUMBER, is the dtype.
     **functions
         Others of its global names.
@@ -121,8 +64,8 @@ class Kernel:
 
     returns_number = is_for_python = False
 
-    def __init__(self, name, template, **functions):
-        self.name, self.py_func, self._functions = name, template, functions
+    def __init__(self, name, py_func, **functions):
+        self.name, self.py_func, self._functions = name, py_func, functions
         self._addresses, self.error, self.folder = {}, None, None
 
     @property
@@ -147,27 +90,31 @@ class Kernel:
         if dtype not in DTYPES:
             raise TypeError(f"{self.name}: kernels compute in float32 and float64, not in {dtype}.")
         start = perf_counter()
-        with collector_paused():
+        with collector_paused():  # a compiler makes a million objects and drops few
             self._addresses[dtype], how = self._obtain(dtype)
         for listener in listeners:
             listener(Preparation(self.name, dtype.name, perf_counter() - start, how))
 
     def _obtain(self, dtype):
-        name, key = f"{self.name}_{dtype.name}", [hash_of_sources(), hash_of_machine()]
-        file = f"{name}.{hash_of_machine()}.code"
-        self.folder, content = _files.read(file)
-        code = content and MachineCode.of_bytes(content, [name, *key])
-        if code:
-            with suppress(LookupError):
-                return load(code), LOADED
+        name = self._name_for(dtype)
+        key, file = [name, hash_of_sources(), hash_of_machine()], f"{name}.{hash_of_machine()}.code"
+        for self.folder, content in _files.read(file):
+            code = MachineCode.of_bytes(content, key)
+            if code:
+                with suppress(LookupError):
+                    return load(code), LOADED
         code = load_compiler().compile_kernel(self, dtype)
-        self.folder, error = _files.write(file, code.as_bytes([name, *key]))
-        self.error = error and (self.folder, error)
+        self.folder, error = _files.write(file, code.as_bytes(key))
+        if error:
+            self.error = self.folder, error
         return load(code), COMPILED
 
+    def _name_for(self, dtype):
+        return f"{self.name}_{dtype.name}"
+
     def function(self, dtype):
-        """The template with its global names."""
+        """The function with its global names."""
         names = {**self.py_func.__globals__, **self._functions, "NUMBER": dtype.type}
-        function = FunctionType(self.py_func.__code__, names, f"{self.name}_{dtype.name}")
+        function = FunctionType(self.py_func.__code__, names, self._name_for(dtype))
         function.__qualname__ = function.__name__
         return function

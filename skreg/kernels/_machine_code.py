@@ -5,23 +5,12 @@ LLVM's loader is all that is needed for the latter, not the compiler.
 
 import hashlib
 import json
-import threading
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
-from ._fork import in_child
-
-_MAGIC = b"skreg machine code 1\n"
-_lock = threading.Lock()
+_MAGIC, _N_DIGEST = b"skreg machine code 1\n", 16
 _engines = []  # which own the functions that have been loaded
-
-
-@in_child
-def _begin_in_child():
-    """The thread that was loading is not in a child."""
-    global _lock
-    _lock = threading.Lock()
 
 
 class MachineCode(NamedTuple):
@@ -32,7 +21,7 @@ class MachineCode(NamedTuple):
     symbol : str
         Its name within the object file.
     needs : list of str
-        Names of functions outside of it that it calls.
+        Names of functions outside of it that it may call, but for those that every process has, such as memset.
     object_file : bytes
     """
 
@@ -57,26 +46,22 @@ class MachineCode(NamedTuple):
         return cls(symbol, needs, object_file) if found == key else None
 
 
-_N_DIGEST = 16
-
-
 def _digest(content):
     return hashlib.blake2b(content, digest_size=_N_DIGEST).digest()
 
 
 def load(code):
     """The address of its function, for as long as the process lives; LookupError where that lacks what it calls."""
-    with _lock:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)  # from now on LLVM knows all functions
-        if not _has_all(code.needs):
-            raise LookupError(f"{code.symbol} calls functions that this process does not have: {code.needs}.")
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code.object_file))
-        engine.finalize_object()
-        _engines.append(engine)
-        return engine.get_function_address(code.symbol)
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)  # from now on LLVM knows all functions
+    if not _has_all(code.needs):
+        raise LookupError(f"{code.symbol} calls functions that this process does not have: {code.needs}.")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code.object_file))
+    engine.finalize_object()
+    _engines.append(engine)
+    return engine.get_function_address(code.symbol)
 
 
 def _has_all(names):

@@ -40,7 +40,6 @@ from numba.core.untyped_passes import (
     WithLifting,
 )
 
-from ._collector import collector_paused
 from ._contexts import with_memory
 from ._lowering import LeanLower
 
@@ -170,6 +169,7 @@ class _KernelLibrary(_Library):
 
     def _finalize_final_module(self):
         """Here numba has LLVM make machine code, which would live in this process alone."""
+        self._finalize_dynamic_globals()
         self._finalized = True
 
     @property
@@ -246,17 +246,9 @@ class _LeanCompiler(CompilerBase):
 
 
 class KernelCompiler(_LeanCompiler):
-    """For what is called by its address; without garbage collection: it makes a million objects and drops few."""
+    """For what is called by its address."""
 
     _lowering = _KernelLowering
-
-    def __init__(self, typing_context, *others):
-        typing_context.refresh()  # with the intrinsics of modules that have been imported since
-        super().__init__(typing_context, *others)
-
-    def compile_extra(self, function):
-        with collector_paused():
-            return super().compile_extra(function)
 
 
 class HelperCompiler(_LeanCompiler):

@@ -5,6 +5,8 @@ does the same in ten times the time, a tenth of what a row takes to be predicted
 (_view_types.py), if it is one of the right numbers that lie one after the other.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 from llvmlite import ir
 
@@ -49,7 +51,9 @@ class _Call:
     def _write(self, kernel, kinds):
         builder = self.builder
         has_results = kinds[-1] is tuple
-        results = builder.alloca(_DOUBLE, N_RESULTS)
+        results = builder.alloca(ir.ArrayType(_DOUBLE, N_RESULTS))
+        builder.store(ir.Constant(results.type.pointee, None), results)  # for a kernel that fails
+        results = builder.bitcast(results, _DOUBLE.as_pointer())
         self._unless(builder.icmp_signed("==", self.n_given, _SIZE(len(kinds) - has_results)), self.refused)
         values = [self._value(i, kind) for i, kind in enumerate(kinds) if kind is not tuple]
         if has_results:
@@ -107,23 +111,25 @@ class _Call:
         """A number, unless it is -1 because the object was none."""
         builder, minus_one = self.builder, value.type(-1)
         compare = builder.fcmp_ordered if value.type == _DOUBLE else builder.icmp_signed
-        asked, following = builder.append_basic_block(), builder.append_basic_block()
-        builder.cbranch(compare("!=", value, minus_one), following, asked)
-        builder.position_at_end(asked)
-        builder.cbranch(builder.icmp_unsigned("==", self._api("PyErr_Occurred"), _OBJECT(None)), following, self.failed)
-        builder.position_at_end(following)
+        with self._unless_at_once(compare("!=", value, minus_one)):
+            self._unless(builder.icmp_unsigned("==", self._api("PyErr_Occurred"), _OBJECT(None)), self.failed)
         return value
 
+    @contextmanager
+    def _unless_at_once(self, condition):
+        """What is written within the context is done only where a condition does not hold."""
+        asked, following = self.builder.append_basic_block(), self.builder.append_basic_block()
+        self.builder.cbranch(condition, following, asked)
+        self.builder.position_at_end(asked)
+        yield
+        self.builder.branch(following)
+        self.builder.position_at_end(following)
+
     def _check_class(self, given):
-        builder = self.builder
         kind = self._load(given, _TYPE, _OBJECT)
-        is_array = builder.icmp_unsigned("==", kind, self.array_type)
-        asked, following = builder.append_basic_block(), builder.append_basic_block()
-        builder.cbranch(is_array, following, asked)
-        builder.position_at_end(asked)
-        is_subtype = builder.icmp_signed("!=", self._api("PyType_IsSubtype", kind, self.array_type), _INT(0))
-        builder.cbranch(is_subtype, following, self.refused)
-        builder.position_at_end(following)
+        with self._unless_at_once(self.builder.icmp_unsigned("==", kind, self.array_type)):
+            is_subtype = self._api("PyType_IsSubtype", kind, self.array_type)
+            self._unless(self.builder.icmp_signed("!=", is_subtype, _INT(0)), self.refused)
 
     def _check_numbers(self, given, dtype):
         builder = self.builder

@@ -13,6 +13,10 @@ _OTHERS = {
 _FILE = Path(".numba_config.yaml")  # of the current folder when numba is imported
 
 
+# What a program may set without the environment, where numba's value is not this one.
+_DEFAULTS = {"CPU_NAME": None, "CPU_FEATURES": None, "ENABLE_AVX": 1, "BOUNDSCHECK": None, "OPT": 3}
+
+
 @cache
 def settings():
     """The environment's, and the file's that numba looks for, as one text; empty where there are none."""
@@ -24,10 +28,20 @@ def settings():
     return "\n".join([f"{name}={value}" for name, value in said if value] + [in_file] * bool(in_file))
 
 
-def configuration():
+def numba_config():
     """numba's, where it is imported or the user has settings of their own; else None."""
     if not settings() and not hasattr(sys.modules.get("numba"), "config"):
         return None
     from numba import config
 
     return config
+
+
+def settings_of_process():
+    """What a program has set in numba's configuration, or the environment has, as a text; empty for nothing."""
+    config = numba_config()
+    if config is None:
+        return ""
+    return "\n".join(
+        f"{name}={getattr(config, name)}" for name, usual in _DEFAULTS.items() if getattr(config, name) != usual
+    )

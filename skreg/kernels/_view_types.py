@@ -3,7 +3,8 @@
 An array of numba is seven numbers: three say where it lies and how many there are, the others who owns it and how it
 lies. Each is passed at each call, and taken out and put together wherever an array is used; and since an index may be
 negative, each access first looks for that. Half of what numba made of a kernel was about this. A `View` is contiguous,
-owned by nobody, counted from 0. `NUMBA_BOUNDSCHECK=1` checks its indices as it does those of arrays.
+owned by nobody, counted from 0. `NUMBA_BOUNDSCHECK=1` checks its indices as it does those of arrays; but a kernel can
+only print what is wrong, not raise it.
 """
 
 import operator

@@ -17,10 +17,10 @@ row_terms : scratch, two float64 for each row of a batch or block
 panels : scratch of the products, one part for each member
 gradients, shared_gradient, squares : scratch of the descent, see descent.py; the first has one part for each member
 clip, average_stage, average : see clipping.py and averaging.py; NO_ADDRESS and empty where they are not used
-evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, its tables as rows of one table, and a
+evaluate_stage, evaluations, tasks : address of the stage in evaluation.py, its tables, one after the other, and a
     counter for each of them and each epoch, at first 0
 member, n_members, arrivals : the team, see team.py; member 0 returns the sums
-results : gets what a call from Python returns, which does not give it
+results : the two float64 that a call from Python returns; it does not give them
 """
 
 import math

@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from ._jit import intrinsic
 from ._lazy import cgutils, types, view_types
-from ._settings import configuration
+from ._settings import numba_config
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 BOOL = ir.IntType(1)
@@ -20,7 +20,7 @@ BOOL = ir.IntType(1)
 
 def _features():
     """What the processor can do that numba compiles for, as {name: whether}."""
-    config = configuration()
+    config = numba_config()
     if config is not None and config.CPU_FEATURES is not None:
         return {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
     try:
@@ -31,7 +31,7 @@ def _features():
 
 def vector_bytes():
     """Bytes in a vector register: 64 with AVX-512, 32 with AVX2, else 16 (SSE, NEON)."""
-    config, features = configuration(), _features()
+    config, features = numba_config(), _features()
     if config is not None and not config.ENABLE_AVX:
         return 16
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
