@@ -11,10 +11,11 @@ from scipy import sparse
 from ._team import n_cores
 from ._warmup_partner import Partner
 from .classifier import MLPClassifier
+from .kernels import _kernel
 from .kernels._kernel import COMPILED, LOADED, listeners
 from .regressor import MLPRegressor
 
-DTYPES = ("float32", "float64")
+DTYPES = tuple(dtype.name for dtype in _kernel.DTYPES)
 READY = "ready before"
 
 

@@ -31,7 +31,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skreg
 from skreg import MLPClassifier, MLPRegressor
-from skreg.kernels import _files, _kernel, _key, _settings, entry, evaluation
+from skreg.kernels import _files, _kernel, _key, _processor, _settings, entry, evaluation
 from skreg.kernels._collector import collector_paused
 from skreg.kernels._kernel import COMPILED, LOADED
 from skreg.kernels._machine_code import MachineCode
@@ -570,8 +570,7 @@ def test_what_makes_machine_code_another_is_in_its_key(load, monkeypatch, name):
 
 MACHINES = {
     "processor": (_key.llvm, "get_host_cpu_name", lambda: "another"),
-    "features": (_key.llvm, "get_host_cpu_features", lambda: llvm.FeatureMap(another=True)),
-    "unknown processor": (_key, "_features", lambda: "another"),
+    "features": (_key, "host_features", lambda: llvm.FeatureMap(another=True)),
     "system": (_key.llvm, "get_process_triple", lambda: "another"),
     "numba": (_key, "version", lambda name: "another"),
     "llvmlite": (_key.llvmlite, "__version__", "another"),
@@ -588,6 +587,15 @@ def test_each_part_of_a_machine_counts(change, monkeypatch):
     assert _key.hash_of_machine() == before
     monkeypatch.setattr(*change)
     assert _key.hash_of_machine() != before
+
+
+def test_a_processor_that_llvm_does_not_know_has_no_features(monkeypatch):
+    def unknown():
+        raise RuntimeError("Host CPU features not available")
+
+    monkeypatch.setattr(_processor.llvm, "get_host_cpu_features", unknown)
+    features = _processor.host_features.__wrapped__()
+    assert features.get("avx2") is None and features.flatten() == ""
 
 
 def test_the_key_is_the_same_with_numba_and_without():

@@ -88,6 +88,15 @@ def test_a_table_is_read_and_written_as_its_array():
             np.testing.assert_array_equal(written, expected)
 
 
+def test_an_empty_table_has_no_rows():
+    assert len_of_table(np.empty((0, 3))) == 0
+
+
+@njit(**_compile.OPTIONS)
+def len_of_table(array):
+    return len(_table_at(_address_of(array, 0), len(array), 3, np.float64))
+
+
 @pytest.mark.parametrize("start", [0, 2, 7])
 def test_parts_of_views_are_those_of_arrays(start):
     array = np.random.default_rng(start).standard_normal(12)

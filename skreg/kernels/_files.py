@@ -23,7 +23,10 @@ def _folder_of_user():
 
 
 def _folders():
-    """In the order of choice. What is not beside the kernels may be shared by several versions of them."""
+    """In the order of choice; none where nobody could tell an old version's machine code from a new one's."""
+    if hash_of_sources() is None:
+        return
+    # What is not beside the kernels may be shared by several versions of them.
     own = f"skreg_{hash_of_sources()}"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     yield Path(chosen) / own if chosen else _BESIDE
@@ -44,8 +47,6 @@ def _is_writable(folder):
 
 def read(name):
     """(folder, content) of each file of that name, in the order of choice, up to a folder that can be written to."""
-    if hash_of_sources() is None:
-        return
     for folder in _folders():
         with suppress(OSError):
             yield folder, (folder / name).read_bytes()
@@ -63,8 +64,6 @@ def write(name, content):
     error : OSError or None
         Why it is not there.
     """
-    if hash_of_sources() is None:
-        return _BESIDE, OSError("the kernels' sources are not files")
     refusals = []
     for folder in _folders():
         try:
@@ -74,7 +73,7 @@ def write(name, content):
             refusals.append((folder, error))
         if _is_writable(folder):  # but full: who reads looks no further
             break
-    return refusals[0]
+    return refusals[0] if refusals else (_BESIDE, OSError("the kernels' sources are not files"))
 
 
 def _write(path, content):

@@ -96,8 +96,8 @@ class Kernel:
             listener(Preparation(self.name, dtype.name, perf_counter() - start, how))
 
     def _obtain(self, dtype):
-        name = self._name_for(dtype)
-        key, file = [name, hash_of_sources(), hash_of_machine()], f"{name}.{hash_of_machine()}.code"
+        name, machine = self._name_for(dtype), hash_of_machine()
+        key, file = [name, hash_of_sources(), machine], f"{name}.{machine}.code"
         for self.folder, content in _files.read(file):
             code = MachineCode.of_bytes(content, key)
             if code:

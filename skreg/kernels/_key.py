@@ -1,7 +1,6 @@
 """What makes machine code another: sources, compiler, processor and settings, each as a hash."""
 
 import hashlib
-import platform
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding as llvm
 
+from ._processor import host_features
 from ._settings import settings, settings_of_process
 
 
@@ -32,17 +32,10 @@ def hash_of_sources():
     return hash_of_folder(folder) if any(folder.glob("*.py")) else None
 
 
-def _features():
-    try:
-        return llvm.get_host_cpu_features().flatten()
-    except RuntimeError:  # a processor that LLVM does not know
-        return platform.machine()
-
-
 @cache
 def _machine():
     return (
-        llvm.get_process_triple(), llvm.get_host_cpu_name(), _features(), settings(), version("numba"),
+        llvm.get_process_triple(), llvm.get_host_cpu_name(), host_features().flatten(), settings(), version("numba"),
         llvmlite.__version__, str(object.__basicsize__),
     )  # fmt: skip
 

@@ -11,8 +11,6 @@ _OTHERS = {
     "NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY",
 }  # fmt: skip
 _FILE = Path(".numba_config.yaml")  # of the current folder when numba is imported
-
-
 # What a program may set without the environment, where numba's value is not this one.
 _DEFAULTS = {"CPU_NAME": None, "CPU_FEATURES": None, "ENABLE_AVX": 1, "BOUNDSCHECK": None, "OPT": 3}
 

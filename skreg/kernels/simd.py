@@ -6,12 +6,12 @@ the processor numba compiles for, which NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX 
 
 import platform
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
 from ._jit import intrinsic
 from ._lazy import cgutils, types, view_types
+from ._processor import host_features
 from ._settings import numba_config
 
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
@@ -23,10 +23,7 @@ def _features():
     config = numba_config()
     if config is not None and config.CPU_FEATURES is not None:
         return {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
-    try:
-        return llvm.get_host_cpu_features()
-    except RuntimeError:  # a processor that LLVM does not know
-        return {}
+    return host_features()
 
 
 def vector_bytes():
