@@ -1,17 +1,8 @@
-"""Ctrl-C, and other signals, at a moment of our own choosing."""
+"""Ctrl-C at a moment of our own choosing."""
 
 import signal
-import threading
 
-# Not the same functions of `signal`, which make an enumeration's member of each number: ten times as slow.
-from _signal import getsignal, raise_signal
-from _signal import signal as set_handler
-from functools import cache
-
-
-def _in_main_thread():
-    """Signals reach it alone."""
-    return threading.current_thread() is threading.main_thread()
+from .kernels._signals import in_main_thread
 
 
 class DeferredInterrupt:
@@ -26,7 +17,7 @@ class DeferredInterrupt:
         self._previous = self._outer = None
 
     def __enter__(self):
-        handler = getsignal(signal.SIGINT) if _in_main_thread() else None
+        handler = signal.getsignal(signal.SIGINT) if in_main_thread() else None
         if handler is signal.default_int_handler:
             self._previous = signal.signal(signal.SIGINT, self._remember)
         elif _is_deferring(handler):
@@ -40,6 +31,8 @@ class DeferredInterrupt:
     def _remember(self, number, frame):
         self.requested = True
 
+    _remember.only_remembers = True
+
     def check(self):
         """Raise the KeyboardInterrupt that has been waiting, if there is one."""
         if self._outer is not None:
@@ -50,47 +43,3 @@ class DeferredInterrupt:
 
 def _is_deferring(handler):
     return isinstance(getattr(handler, "__self__", None), DeferredInterrupt)
-
-
-@cache
-def _numbers():
-    return tuple(int(number) for number in signal.valid_signals())
-
-
-class HeldSignals:
-    """Context in which no handler of a signal runs, whosever it is; those that came run at its end.
-
-    A handler may raise anything, a KeyboardInterrupt or the TimeoutError of somebody's alarm, between any two
-    instructions of the main thread. Where other threads write to arrays of this one, it must wait until they are done.
-    """
-
-    def __enter__(self):
-        self._held, self._came = {}, []
-        if _in_main_thread():
-            try:
-                for number in _numbers():
-                    handler = getsignal(number)
-                    if callable(handler) and not _is_deferring(handler):
-                        self._held[number] = handler
-                        set_handler(number, self._remember)
-            except BaseException:  # of a handler that had not been held yet
-                self._release()
-                raise
-        return self
-
-    def __exit__(self, *error):
-        self._release()
-        for number in self._came:
-            raise_signal(number)
-
-    def _remember(self, number, frame):
-        self._came.append(number)
-
-    def _release(self):
-        try:
-            for number in list(self._held):
-                set_handler(number, self._held[number])
-                del self._held[number]
-        except BaseException:  # of a handler that is back: first the others
-            self._release()
-            raise

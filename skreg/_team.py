@@ -13,11 +13,11 @@ from weakref import WeakSet, ref
 
 import numpy as np
 
-from ._interrupt import HeldSignals
 from ._spare import leave, take
 from ._threads import Threads
 from .kernels._fork import in_child
 from .kernels._settings import numba_config
+from .kernels._signals import HeldSignals
 from .kernels.layout import CACHE_LINE
 
 # Multiply-adds in a batch, forward and backward, from which a second core pays for the meetings.

@@ -25,7 +25,8 @@ class Partner:
     def __init__(self, dtypes):
         self.seconds = {}
         paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        # Safe: it takes this skreg, not one that the current folder may hold.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONSAFEPATH": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _RUN, *dtypes], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True,

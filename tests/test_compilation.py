@@ -4,7 +4,6 @@ Where machine code itself does not matter, a kernel of one line stands for the r
 disk and back and compiles in a moment.
 """
 
-import gc
 import importlib.util
 import itertools
 import json
@@ -32,7 +31,6 @@ from sklearn.exceptions import ConvergenceWarning
 import skreg
 from skreg import MLPClassifier, MLPRegressor
 from skreg.kernels import _files, _kernel, _key, _processor, _settings, entry, evaluation
-from skreg.kernels._collector import collector_paused
 from skreg.kernels._kernel import COMPILED, LOADED
 from skreg.kernels._machine_code import MachineCode
 from skreg.kernels.layout import N_LAYOUT, N_PENALTIES
@@ -862,51 +860,6 @@ def test_what_is_loaded_without_the_compiler_lives_with_what_is_compiled_later(t
             [sys.executable, "-c", IN_A_NEW_PROCESS], env=environment, capture_output=True, text=True, timeout=120
         )
         assert process.stdout.splitlines() == [first_line, "3.0 True"], process.stderr
-
-
-def test_the_collector_rests_while_any_thread_loads():
-    assert gc.isenabled()
-    first, second = collector_paused(), collector_paused()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert not gc.isenabled()
-    second.__exit__(None, None, None)
-    assert gc.isenabled()
-
-
-def test_the_collector_works_again_after_an_error_and_stays_off_where_it_was_off():
-    with pytest.raises(KeyboardInterrupt), collector_paused():
-        raise KeyboardInterrupt
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        with collector_paused():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
-
-
-TWO_THREADS_BEGIN = """
-import sys
-from skreg.kernels._collector import _without_coverage
-
-contexts = [_without_coverage() for _ in range(2)]
-for context in contexts:
-    context.__enter__()
-for context in contexts:
-    context.__exit__(None, None, None)
-print("numba" in sys.modules, "numba.misc.coverage_support" in sys.modules)
-"""
-
-
-def test_two_threads_may_load_the_compiler_at_once():
-    """Each of them may begin before the other has come to numba: a first fit by two of dask's threads had failed."""
-    process = subprocess.run(
-        [sys.executable, "-c", TWO_THREADS_BEGIN], capture_output=True, text=True, cwd=Path(skreg.__file__).parents[1]
-    )
-    assert process.stdout.split() == ["False", "False"], process.stderr
 
 
 def test_without_machine_code_there_is_one_sentence():

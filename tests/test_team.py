@@ -15,11 +15,13 @@ import pytest
 from numba import config
 
 from skreg import _blas, _team
-from skreg._interrupt import DeferredInterrupt, HeldSignals
+from skreg._interrupt import DeferredInterrupt
 from skreg._team import WORTH_A_TEAM, Team
 from skreg._threads import DISBANDED
+from skreg.kernels import _signals
 from skreg.kernels._collector import collector_paused
 from skreg.kernels._settings import numba_config
+from skreg.kernels._signals import HeldSignals
 
 
 @pytest.fixture(autouse=True)
@@ -327,9 +329,7 @@ def test_handlers_wait_until_all_members_have_ended(alarm):
 
 def test_what_a_handler_raises_while_signals_are_held_or_released_leaves_all_handlers_as_they_were(alarm, monkeypatch):
     """The signal comes before its handler is held, or when it is back and others are not."""
-    import skreg._interrupt
-
-    real, before = skreg._interrupt.set_handler, {number: signal.getsignal(number) for number in signal.valid_signals()}
+    real, before = _signals.set_handler, {number: signal.getsignal(number) for number in signal.valid_signals()}
     for wanted in (False, True):  # whether the handlers are put back
 
         def set_handler(number, handler, wanted=wanted):
@@ -338,7 +338,7 @@ def test_what_a_handler_raises_while_signals_are_held_or_released_leaves_all_han
                 monkeypatch.undo()
                 signal.raise_signal(alarm)
 
-        monkeypatch.setattr(skreg._interrupt, "set_handler", set_handler)
+        monkeypatch.setattr(_signals, "set_handler", set_handler)
         with pytest.raises(Alarm), HeldSignals():
             pass
         assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before

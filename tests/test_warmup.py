@@ -257,11 +257,13 @@ def test_what_is_to_be_done_can_be_done_from_either_end(ready):
 
 
 def test_the_second_process_does_the_same_and_ends_when_it_is_told_to(tmp_path, monkeypatch):
-    """Nothing is on its disk: it compiles, from the other end, until it is closed."""
+    """Nothing is on its disk: it compiles, from the other end, until it is closed, and not the folder's skreg."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "skreg.py").write_text("raise ImportError")
     partner = Partner(["float32"])
     deadline = time.monotonic() + 120
-    while not partner.seconds and time.monotonic() < deadline:
+    while not partner.seconds and partner._process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     partner.close()
     assert partner._process.poll() is not None

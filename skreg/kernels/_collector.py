@@ -14,6 +14,7 @@ from importlib import import_module
 from types import ModuleType
 
 from ._fork import in_child
+from ._signals import HeldSignals
 
 _COMPILER = "skreg.kernels._compile"
 _COVERAGE = "numba.misc.coverage_support"
@@ -67,6 +68,6 @@ def _without_coverage():
 
 
 def load_compiler():
-    """The module _compile.py, and numba with it."""
-    with collector_paused(), _without_coverage():
+    """The module _compile.py, and numba with it: whole, since half of numba cannot be imported again."""
+    with HeldSignals(), collector_paused(), _without_coverage():
         return import_module(_COMPILER)
