@@ -104,7 +104,7 @@ def tasks_of(dtypes):
     of_stages = {dtype: [partial(stage.address, dtype) for stage in stages()] for dtype in needed}
     of_dtypes = {dtype: [*_uses(dtype)] if dtype in dtypes else [] for dtype in needed}
     first, *others = needed
-    # A small one at the very first, to see whether there is anything to compile.
+    # A small one at the very first: the second process starts when it is known that there is something to compile.
     ahead = [*of_stages[first][:1], *of_dtypes[first], *of_stages[first][1:]]
     across = chain(*map(_uses_across, dtypes))
     return [*ahead, *across, *chain(*([*of_stages[dtype], *of_dtypes[dtype]] for dtype in others))]
@@ -138,7 +138,7 @@ def stages():
     )
 
     steps = csr, proximal, projections, clipping, averaging, augmentation, noise, thinning
-    modules = evaluation, activations, activity, losses, links, normalization, *steps
+    modules = activity, evaluation, activations, losses, links, normalization, *steps
     return list(dict.fromkeys(stage for module in modules for stage in module.STAGES.values()))
 
 

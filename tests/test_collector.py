@@ -1,4 +1,4 @@
-"""How numba is imported: without the garbage collector, by several threads at once, and whole whatever a signal is."""
+"""How numba is imported: without garbage collection, by several threads at once, and whole, whatever signals come."""
 
 import gc
 import subprocess
