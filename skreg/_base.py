@@ -124,7 +124,8 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         ------
         DivergenceError
             A ValueError: the objective was no longer finite. The weights of the last finite epoch are
-            kept. With early stopping there is a warning instead and the best weights are kept.
+            kept. With early stopping there is a warning instead and the best weights are kept, unless
+            no epoch was finite.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
 
@@ -156,7 +157,6 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
 
     def _fit(self, X, y, sample_weight, validation, *, incremental):
         self._check_before_data(validation, incremental)
-        refuse_sparse_augmentation(self, X)
         with self._unchanged_on_error():
             self._fit_data(X, y, sample_weight, validation, incremental)
         return self
@@ -177,6 +177,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     def _fit_data(self, X, y, sample_weight, validation, incremental):
         going_on = hasattr(self, "coefs_") and (self.warm_start or incremental)
         X, y = self._validate_X_y(X, y, reset=not going_on)
+        refuse_sparse_augmentation(self, X)
         target, n_outputs, loss = self._validate_target(y, X.dtype, None, not going_on and not incremental)
         sample_weight = self._weights("sample_weight", sample_weight, X, y)
         hidden = hidden_units(self.hidden_layer_sizes)
@@ -245,12 +246,12 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             found = [np.shape(coef) for coef in self.coefs_]
             raise ValueError(
                 f"The weights of the previous fit have shapes {found}, but parameters and data now need {shapes}: "
-                "set warm_start=False, or keep hidden_layer_sizes and the number of inputs and outputs."
+                f"{self._to_start_anew()}, or keep hidden_layer_sizes and the number of inputs and outputs."
             )
         elif normalization_of(self) != spec.normalization:
             raise ValueError(
                 f"The previous fit had normalization by {normalization_of(self)}, but parameters now ask for "
-                f"{spec.normalization}: set warm_start=False, or keep batch_norm and layer_norm."
+                f"{spec.normalization}: {self._to_start_anew()}, or keep batch_norm and layer_norm."
             )
         if not hasattr(self, "_seeds"):
             self._draw_seeds(generator_of(self.random_state))
@@ -262,6 +263,9 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         self._fitted_loss = spec.loss, spec.loss_parameters
         self._fitted_activations = spec.activations
         self._fitted_dropout = {"kind": spec.dropout_kind, "rates": spec.penalties[:, code.DROPOUT].tolist()}
+
+    def _to_start_anew(self):
+        return "set warm_start=False" if self.warm_start else "call fit, which starts anew"
 
     def _draw_seeds(self, rng):
         """Seeds of the validation split and of shuffling and dropout; they stay for warm starts."""
@@ -277,6 +281,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
     def _forget_history(self):
         self._optimizer_state = None
         self._no_improvement_count = 0
+        self._last_objective = None
         self.loss_curve_, self.t_, self.n_iter_ = [], 0, 0
         self.validation_loss_curve_ = self.validation_scores_ = self.best_validation_score_ = None
         self.best_loss_ = np.inf
@@ -335,6 +340,9 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             list(self.loss_curve_), _copy(self.validation_loss_curve_), _copy(self.validation_scores_), self.best_loss_,
             self.best_validation_score_, self._no_improvement_count,
         )  # fmt: skip
+        is_same_objective = self._is_same_objective(spec, dataset, validation, incremental)
+        if not is_same_objective:
+            history.forget_best()
         monitor = Monitor(
             history, validation=validation, early_stopping=self.early_stopping, tol=self.tol,
             n_iter_no_change=self.n_iter_no_change, verbose=self.verbose,
@@ -347,7 +355,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             if self.solver == "lbfgs":
                 self._solve_lbfgs(spec, dataset, params, monitor)
             else:
-                self._solve_stochastic(spec, dataset, params, monitor, incremental)
+                self._solve_stochastic(spec, dataset, params, monitor, incremental, is_same_objective)
         except DivergenceError as error:
             self.n_iter_ = error.epoch
             raise
@@ -356,6 +364,17 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             self.coefs_, self.intercepts_ = unpack(params, spec.layer_units)
             keep_vectors(self, unpack_vectors(params, spec.layer_units, spec.normalization))
             self._keep_history(history)
+
+    def _is_same_objective(self, spec, dataset, validation, incremental):
+        """Whether the best loss or score of the last fit says something of this one's."""
+        if self.early_stopping:
+            measured = validation.dataset.fingerprint
+        else:
+            measured = None if incremental else dataset.fingerprint  # partial_fit is given other rows each time
+        last, self._last_objective = getattr(self, "_last_objective", None), (spec.fingerprint, measured)
+        if last is None:
+            return True
+        return last[0] == spec.fingerprint and (None in (last[1], measured) or last[1] == measured)
 
     def _keep_history(self, history):
         self.loss_curve_, self.best_loss_ = history.loss_curve, history.best_loss
@@ -375,7 +394,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             n_iter_no_change=self.n_iter_no_change,
         )  # fmt: skip
 
-    def _solve_stochastic(self, spec, dataset, params, monitor, incremental):
+    def _solve_stochastic(self, spec, dataset, params, monitor, incremental, is_same_objective):
         from .solvers.stochastic import OptimizerState, fit_stochastic
 
         options = self._stochastic_options(dataset.n_samples, incremental)
@@ -383,7 +402,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         if state is None or not state.fits(options, params):
             state = OptimizerState.start(options, params)
         else:
-            state = state.resumed(options, params.dtype)
+            state = state.resumed(options, params.dtype, is_same_objective or incremental)
         try:
             self.n_iter_, self.interrupted_ = fit_stochastic(
                 spec, options, dataset, params, state, self._seeds["training"], monitor

@@ -231,7 +231,8 @@ verbose : bool or int, default=False
 warm_start : bool, default=False
     Whether `fit` goes on from where the previous fit ended: weights, the state of the optimizer, and
     the order of the rows, so that k fits of one epoch are one fit of k epochs; with a schedule or 'swa'
-    if `schedule_epochs` is given.
+    if `schedule_epochs` is given. Where the objective or the data are others than then, as along a path
+    of `alpha`, the best loss or score of before is no reason to stop.
 
 momentum : float, default=0.9
     Momentum of 'sgd', in [0, 1].

@@ -3,7 +3,7 @@
 Everything that can be refused without looking at the data's values is refused here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -64,6 +64,12 @@ class Spec:
     @property
     def is_linear(self):
         return self.n_layers == 1
+
+    @cached_property
+    def fingerprint(self):
+        """The same for specifications of the same objective."""
+        plain = (getattr(self, field.name) for field in fields(self) if field.name != "penalties")
+        return repr((*plain, self.penalties.tolist()))
 
     @cached_property
     def has_dropout(self):

@@ -240,6 +240,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with self._unchanged_on_error():
             if check_partial_fit_first_call(self, classes):
                 self._multilabel = type_of_target(y).startswith("multilabel")
+                self._check_n_labels(y)
             return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
 
     def predict(self, X):
@@ -354,12 +355,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if kind.startswith("multilabel") != self._multilabel:
             raise ValueError(f"y is {kind}, but the classes {self.classes_} were fitted on another kind of target.")
         if self._multilabel:
+            _refuse_other_numbers(y)
             return y, y.shape[1], self._loss("binary")
         self._check_known(y, is_training=loss is None)
         codes = np.searchsorted(self.classes_, y).reshape(-1, 1)
         if len(self.classes_) > 2:
             return codes, len(self.classes_), self._loss("multinomial")
         return codes, 1, self._loss("binary")
+
+    def _check_n_labels(self, y):
+        if self._multilabel and np.shape(y)[1] != len(self.classes_):
+            found, n_classes = np.shape(y)[1], len(self.classes_)
+            raise ValueError(f"y has {found} labels, but classes has {n_classes}: give the numbers of all labels.")
 
     def _loss(self, kind):
         name = f"{kind}_{self.loss}"
@@ -404,3 +411,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _refuse_other_numbers(y):
+    """Two numbers a label are multilabel targets to scikit-learn, whichever they are; the losses mean 0 and 1."""
+    others = y[(y != 0) & (y != 1)]
+    if len(others):
+        raise ValueError(f"y has several labels, each of which must be 0 or 1, but there is {others[0]}: recode y.")

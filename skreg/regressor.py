@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
 from ._base import BaseMLP
 from ._compat import Interval, StrOptions
@@ -299,8 +299,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             if sample_weight is None and is_plain_target(y, predicted.shape) and is_plain_target(predicted, y.shape):
                 return r_squared(y.reshape(len(y), -1), predicted.reshape(len(y), -1))
             return r2_score(y, predicted, sample_weight=sample_weight)
-        raw = self._raw_predict(X)
-        return regression_score(*loss, np.reshape(y, (len(raw), -1)), raw, sample_weight)
+        raw, y = self._raw_predict(X), np.asarray(y)
+        y = y.reshape(len(y), -1)
+        check_consistent_length(y, raw)
+        n_targets = raw.shape[1] // n_levels(*loss)
+        if y.shape[1] != n_targets:
+            raise ValueError(f"y has {y.shape[1]} columns, but the network predicts quantiles of {n_targets}.")
+        return regression_score(*loss, y, raw, sample_weight)
 
     def _link(self):
         return "exp" if self.out_activation_ == "exp" else None

@@ -296,3 +296,11 @@ def test_sparse_rows_are_refused(kind, method, form):
     X, y = data()
     with pytest.raises(ValueError, match=f"augmentation='{kind}'.*X is sparse: give X.toarray"):
         getattr(MLPRegressor(augmentation=kind), method)(form(X), y)
+
+
+@KINDS
+def test_a_table_of_sparse_columns_is_refused(kind):
+    """scikit-learn makes a sparse matrix of it, whose memory is no row's."""
+    X, y = data()
+    with pytest.raises(ValueError, match=f"augmentation='{kind}'.*X is sparse"):
+        MLPRegressor(augmentation=kind).fit(pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(X)), y)

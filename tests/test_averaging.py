@@ -216,6 +216,13 @@ def test_early_stopping_returns_to_the_best_average(averaging):
     assert net.validation_scores_[-1] < net.best_validation_score_
 
 
+def test_early_stopping_before_swa_begins_is_said():
+    X, y = data()
+    net = network(averaging="swa", early_stopping=True, max_iter=200, n_iter_no_change=2, learning_rate_init=0.5)
+    with pytest.warns(UserWarning, match="before averaging='swa' began: lower averaging_start"):
+        net.fit(X, y)
+
+
 def test_swa_is_not_ended_by_a_plateau_and_ema_is():
     X, y = data()
     for averaging, n_iter in (("swa", N_EPOCHS), ("ema", 3)):

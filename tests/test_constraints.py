@@ -176,6 +176,19 @@ def test_no_weight_is_negative_and_predictions_are_monotone(dtype, solver, penal
         assert (net.predict_proba(raised)[:, 1] >= before - 1e-6).all()
 
 
+@pytest.mark.parametrize("averaging", ["swa", "ema"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("constraint", [{"positive": True}, {"max_norm": 0.1}], ids=str)
+def test_constraints_that_come_later_hold_for_averages_too(constraint, method, averaging):
+    """Neither the average before nor the weights beside it knew of them."""
+    X, y = diabetes()
+    net = MLPRegressor((5,), averaging=averaging, averaging_start=0.2, max_iter=5, warm_start=True, random_state=0)
+    net.fit(X, y / y.std()).partial_fit(X, y / y.std())
+    getattr(net.set_params(**constraint), method)(X, y / y.std())
+    for W in net.coefs_:
+        assert W.min() >= 0 if "positive" in constraint else np.linalg.norm(W, axis=0).max() <= 0.1
+
+
 def test_a_warm_start_may_bring_the_constraint():
     X, y = diabetes()
     net = MLPRegressor((5,), max_iter=3, random_state=0, warm_start=True).fit(X, y)

@@ -878,6 +878,22 @@ def test_partial_fit_takes_a_part_of_the_classes():
     assert net.predict_proba(X0).shape == (N, 3)
 
 
+@pytest.mark.parametrize("low, high, wrong", [(-1, 1, -1), (1, 2, 2), (0, 5, 5)])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_labels_that_are_not_0_and_1_are_refused(low, high, wrong, solver):
+    """They are multilabel targets to scikit-learn, and the losses would take them for probabilities."""
+    Y = np.where(np.column_stack([Y0, 1 - Y0]) == 1, high, low)
+    with pytest.raises(ValueError, match=f"each of which must be 0 or 1, but there is {wrong}:"):
+        MLPClassifier((4,), solver=solver).fit(X0, Y)
+
+
+def test_classes_of_the_first_partial_fit_are_those_of_the_labels():
+    Y = np.column_stack([Y0, 1 - Y0])
+    for y in (Y, Y.tolist(), sparse.csr_array(Y)):
+        with pytest.raises(ValueError, match="y has 2 labels, but classes has 3"):
+            MLPClassifier((4,)).partial_fit(X0, y, classes=[0, 1, 2])
+
+
 def test_partial_fit_of_multilabel_targets():
     Y = np.column_stack([Y0, 1 - Y0, Y0])
     net = quick(MLPClassifier).partial_fit(X0, Y, classes=[0, 1, 2]).partial_fit(X0, sparse.csr_array(Y))

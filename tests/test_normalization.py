@@ -384,6 +384,20 @@ def test_a_weight_of_two_is_the_row_twice():
         np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_stands_in_rows_of_weight_0_does_not_matter(dtype):
+    """Also in the first row of a batch, from which moments are measured, and where its square is no number."""
+    X, y = draw()
+    weights = np.ones(60)
+    weights[::3] = 0
+    networks = []
+    for scale in (1, 1e6, 1e30):
+        others = np.where(weights[:, np.newaxis] > 0, X, scale * X).astype(dtype)
+        networks.append(make("batch", batch_size=4).fit(others, y, weights))
+    assert_same_bits(networks[0], networks[1])
+    assert_same_bits(networks[0], networks[2])
+
+
 @kinds
 @pytest.mark.parametrize("n_rows", [1, 17], ids=["one row in all", "one row in the last batch"])
 def test_a_batch_of_one_row_destroys_nothing(kind, n_rows):

@@ -68,5 +68,9 @@ def test_score_of_the_regressor_is_that_of_scikit_learn():
         net.score(X, np.where(Y[:, 0] > 1, np.nan, Y[:, 0]))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         net.score(X, Y[:-1, 0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        MLPRegressor((4,), loss="quantile", max_iter=2).fit(X, Y).score(X, Y.T)
+    with pytest.raises(ValueError, match="y has 1 columns, but the network predicts quantiles of 2"):
+        MLPRegressor((4,), loss="quantile", max_iter=2).fit(X, Y).score(X, Y[:, 0])
     with pytest.warns(UndefinedMetricWarning):
         assert np.isnan(net.score(X[:1], Y[:1, 0]))

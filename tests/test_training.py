@@ -50,6 +50,11 @@ def data(n_samples=N, seed=0):
     return X, (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int)
 
 
+def linear_data():
+    X = np.random.default_rng(0).normal(size=(N, 3))
+    return X, (X[:, 0] - 0.5 * X[:, 1]) / X[:, 0].std()
+
+
 def quick(cls, **parameters):
     """A net of two hidden layers that trains for 8 epochs in batches, of which the last is short."""
     return cls(
@@ -534,6 +539,40 @@ def test_a_warm_start_with_other_rows(cls):
 
 
 @quiet
+@quiet
+@STOCHASTIC
+def test_a_path_by_warm_starts_comes_to_each_minimum(solver):
+    """The best loss at a weaker penalty is out of reach: counted as no progress, each fit had ended at once."""
+    X, y = linear_data()
+    common = {
+        "solver": solver,
+        "penalty": "l1",
+        "learning_rate_init": 0.02,
+        "max_iter": 3000,
+        "tol": 1e-6,
+        "n_iter_no_change": 50,
+    }
+    path = MLPRegressor((), warm_start=True, random_state=0, **common)
+    for alpha in (0.001, 0.01, 0.1, 0.3):
+        minimum = MLPRegressor((), solver="lbfgs", penalty="l1", alpha=alpha).fit(X, y).objective(X, y).value
+        assert path.set_params(alpha=alpha).fit(X, y).objective(X, y).value < minimum + 0.01
+    assert path.fit(X, 10 - y).score(X, 10 - y) > 0.5
+
+
+@quiet
+@SOLVERS
+def test_the_best_score_on_other_data_is_no_reason_to_return_to_old_weights(solver):
+    X, y = linear_data()
+    net = MLPRegressor(
+        (8,), solver=solver, learning_rate_init=0.02, warm_start=True, early_stopping=True, random_state=0
+    )
+    best = net.fit(X, y, X_val=X, y_val=y).best_validation_score_
+    assert net.fit(X, y, X_val=X, y_val=y).best_validation_score_ >= best > 0.5
+    score = net.fit(X, -y, X_val=X, y_val=-y).score(X, -y)
+    assert score > 0.5
+    assert score == pytest.approx(net.best_validation_score_)
+
+
 @BOTH
 def test_a_warm_start_refuses_other_shapes(cls):
     X, y = data()
@@ -593,7 +632,8 @@ def test_a_fit_that_does_not_converge_says_so_in_the_words_of_scikit_learn(cls, 
     (warning,) = caught(lambda: quick(cls, solver=solver).fit(*data()))
     assert warning.category is ConvergenceWarning
     assert str(warning.message) == (
-        "Stochastic Optimizer: Maximum iterations (8) reached and the optimization hasn't converged yet."
+        "Stochastic Optimizer: Maximum iterations (8) reached and the optimization hasn't converged yet. "
+        "Scale the inputs (and in regression the target), or raise max_iter or learning_rate_init."
     )
 
 
@@ -636,9 +676,11 @@ def test_a_fit_that_converges_says_nothing(cls):
     assert caught(lambda: quick(cls).partial_fit(X, y, **classes_of(cls))) == []
 
 
+@quiet
 @BOTH
 def test_warnings_point_at_the_code_of_the_caller(cls):
     X, y = data()
+    trained = quick(cls, early_stopping=True, warm_start=True).fit(X, y)
     calls = {
         "fit": lambda: quick(cls).fit(X, y),
         "batch size": lambda: quick(cls, batch_size=100, tol=10.0, n_iter_no_change=1).fit(X, y),
@@ -646,7 +688,7 @@ def test_warnings_point_at_the_code_of_the_caller(cls):
         "lbfgs": lambda: quick(cls, solver="lbfgs", max_iter=1).fit(X, y),
         "pipeline": lambda: make_pipeline(StandardScaler(), quick(cls)).fit(X, y),
         "search": lambda: GridSearchCV(quick(cls), {"alpha": [0.1]}, cv=2).fit(X, y),
-        "divergence": lambda: quick(cls, early_stopping=True, learning_rate_init=1e300).fit(X, y),
+        "divergence": lambda: trained.set_params(learning_rate_init=1e300).fit(X, y),
     }
     for name, call in calls.items():
         ours = (ConvergenceWarning, UserWarning)
@@ -823,6 +865,17 @@ def test_divergence_with_early_stopping_warns_and_keeps_the_best_weights(cls):
     assert len(net.validation_scores_) == len(net.loss_curve_) == len(net.validation_loss_curve_) == net.n_iter_
     assert net.best_validation_score_ == np.nanmax(net.validation_scores_)
     assert net.score(X, y) == pytest.approx(net.best_validation_score_, rel=1e-9)
+
+
+@quiet
+@BOTH
+def test_divergence_in_the_first_epoch_is_an_error_with_early_stopping_too(cls):
+    """There are no weights of an epoch to return to."""
+    X, y = data()
+    net = quick(cls, early_stopping=True, learning_rate_init=1e300)
+    with pytest.raises(DivergenceError, match="epoch 1 "), np.errstate(all="ignore"):
+        net.fit(X, y)
+    assert np.isfinite(weights(net)).all()
 
 
 @quiet

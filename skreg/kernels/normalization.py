@@ -81,23 +81,27 @@ def _weight_of_batch(weights, rows, like):
 def _column_moments(sums, stride, weights, rows, unit, means, variances):
     """Weighted means and variances of the columns from `sums` on; `unit` is 1 / the sum of the weights.
 
-    Relative to the first row: a constant column has variance 0, and large means cost no digits.
+    Relative to the first row that has a weight: a constant column has variance 0, and large means cost no digits.
     """
-    width = len(means)
-    origin = array_at(sums, width, means.dtype)
+    width, first = len(means), 0
+    while _weight(weights, rows[first], means) == 0:
+        first += 1
+    origin = array_at(sums + first * stride, width, means.dtype)
     for j in range(width):
         means[j], variances[j] = 0, 0
-    for i in range(len(rows)):
+    for i in range(first, len(rows)):
         row, weight = array_at(sums + i * stride, width, means.dtype), unit * _weight(weights, rows[i], means)
-        for j in range(width):
-            means[j] += weight * (row[j] - origin[j])
+        if weight > 0:
+            for j in range(width):
+                means[j] += weight * (row[j] - origin[j])
     for j in range(width):
         means[j] += origin[j]
-    for i in range(len(rows)):
+    for i in range(first, len(rows)):
         row, weight = array_at(sums + i * stride, width, means.dtype), unit * _weight(weights, rows[i], means)
-        for j in range(width):
-            difference = row[j] - means[j]
-            variances[j] += weight * difference * difference
+        if weight > 0:
+            for j in range(width):
+                difference = row[j] - means[j]
+                variances[j] += weight * difference * difference
 
 
 @uniform

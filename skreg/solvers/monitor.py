@@ -47,6 +47,11 @@ class History:
         curves = {name: len(value) for name, value in vars(self).items() if isinstance(value, list)}
         return curves, {name: value for name, value in vars(self).items() if not isinstance(value, list)}
 
+    def forget_best(self):
+        """What comes is of another objective: only the curves go on."""
+        self.best_loss, self.no_improvement_count = np.inf, 0
+        self.best_validation_score = None
+
     def restore(self, snapshot):
         lengths, rest = snapshot
         for name, length in lengths.items():
@@ -78,6 +83,11 @@ class Monitor:
         """Weights to return to if no epoch is better."""
         if self.early_stopping:
             self.best_params = params.copy()
+
+    @property
+    def has_best(self):
+        """Whether there are weights of an epoch to return to."""
+        return self.early_stopping and self.history.best_validation_score > -np.inf
 
     def record(self, params, n_iter, loss, penalty, validated):
         """End of an epoch: `loss` is F on the training data, `penalty` its part on weights and biases.

@@ -16,6 +16,7 @@ from .._spare import borrow, give_back
 from .._team import Team
 from .._thinning import Thinning
 from .._warn import warn
+from .._weight_terms import make_feasible
 from ..exceptions import DivergenceError, divergence_message
 from ..kernels import layout as code
 from .averaging import WeightAverage
@@ -98,11 +99,11 @@ class OptimizerState:
     def fits(self, options, params):
         return self.optimizer == options.optimizer and len(self.moments) == 2 * len(params)
 
-    def resumed(self, options, dtype):
-        """A copy to go on from, which starts its schedule anew where the parameters ask for another."""
+    def resumed(self, options, dtype, is_same_objective=True):
+        """A copy to go on from, which starts its schedule anew where it, or what it leads to, is another."""
         copies = {name: _copy(getattr(self, name), dtype) for name in ("moments", "average", "iterate")}
         changed = replace(self, **copies)
-        if self.schedule != options.schedule:
+        if self.schedule != options.schedule or not is_same_objective:
             changed = replace(
                 changed, learning_rate=options.learning_rate_init, schedule=options.schedule,
                 schedule_start=self.n_epochs,
@@ -254,6 +255,9 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     may_be_stale = spec.normalization == "batch" and options.averaging is not None
     n_epochs_before, params_before = state.n_epochs, params.copy() if may_be_stale else None
     averages = WeightAverage(options, state, params)
+    if options.averaging is not None:  # of a fit before, which may have had no constraints
+        for weights in (params, state.average)[: 1 + (state.n_averaged > 0)]:
+            make_feasible(spec, weights)
     run = _Run(spec, options, dataset, params, state, seed, schedule, monitor, averages)
     interrupted, divergence = False, None
     try:
@@ -271,6 +275,11 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     state.learning_rate = schedule.current
     if monitor.early_stopping:
         np.copyto(params, monitor.best_params)
+        if options.averaging == "swa" and state.n_averaged == 0 and not options.incremental:
+            warn(
+                "Early stopping ended the fit before averaging='swa' began: lower averaging_start, or raise "
+                "n_iter_no_change."
+            )
     elif run.has_stale_statistics:
         if state.n_epochs == n_epochs_before:  # these data have taught it nothing
             np.copyto(params, params_before)
@@ -313,7 +322,7 @@ class _Run:
             return
         warn(
             f"Stochastic Optimizer: Maximum iterations ({self.n_iter}) reached and the optimization hasn't converged "
-            "yet.",
+            "yet. Scale the inputs (and in regression the target), or raise max_iter or learning_rate_init.",
             ConvergenceWarning,
         )
 
@@ -379,7 +388,7 @@ class _Run:
     def _diverged(self, loss, learning_rate):
         self.n_iter += 1
         self.monitor.diverged(loss)
-        _report_divergence(self.n_iter, float(learning_rate), self.monitor.early_stopping)
+        _report_divergence(self.n_iter, float(learning_rate), self.monitor.has_best)
 
     @property
     def has_stale_statistics(self):
@@ -414,8 +423,8 @@ class _Run:
         return stop
 
 
-def _report_divergence(epoch, learning_rate, early_stopping):
-    if not early_stopping:
+def _report_divergence(epoch, learning_rate, has_best):
+    if not has_best:
         raise DivergenceError(epoch, learning_rate)
     kept = "the best weights so far were restored"
     warn(divergence_message(epoch, learning_rate, "learning_rate_init", kept), ConvergenceWarning)
