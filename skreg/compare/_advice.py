@@ -5,6 +5,8 @@ import numpy as np
 from ._display import p_value
 from ._judge import BETTER, TINY, WORSE, best_of, compare_scores, verdict_of
 
+ENOUGH_FOLDS = 5  # with fewer the test has so few degrees of freedom that it sees hardly anything
+
 
 def choose(results, ratio):
     """The model to choose.
@@ -93,8 +95,8 @@ class _Wording:
 
     def nothing_predicts(self):
         return (
-            "No model is clearly better than the dummy on these folds, so the inputs say little "
-            f"about the target; if you need a model, take {self._scored(self.chosen)}."
+            f"No model is clearly better than the dummy on these folds{self._on_few_folds()}. So far the inputs say "
+            f"little about the target; if you need a model, take {self._scored(self.chosen)}."
         )
 
     def beyond_linear(self):
@@ -133,8 +135,13 @@ class _Wording:
         limit = {
             BETTER: "not clearly above this one",
             TINY: "by too little to matter",
-        }.get(self.top.verdict, "is not clearly better than the best linear model")
+        }.get(self.top.verdict, f"is not clearly better than the best linear model{self._on_few_folds()}")
         return f"; {self._scored(self.top)} scores highest, but {limit}"
+
+    def _on_few_folds(self):
+        """Where even large differences are within the error."""
+        n_folds = len(self.top.scores)
+        return f", which {n_folds} folds can hardly tell: compare on {ENOUGH_FOLDS} or more" * (n_folds < ENOUGH_FOLDS)
 
     def _scored(self, result):
         return f"{result.name} ({self.label} {result.mean:.3f})"

@@ -1,6 +1,7 @@
-"""Ctrl-C reaches the main process only."""
+"""Ctrl-C ends the whole comparison, and reaches the main process only."""
 
 import signal
+import threading
 from contextlib import contextmanager
 
 
@@ -19,3 +20,27 @@ def interrupts_held_back():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Interrupted(BaseException):
+    """What no fit takes for the wish to end itself alone."""
+
+
+def _raise(number, frame):
+    raise _Interrupted
+
+
+@contextmanager
+def interrupts_end_all():
+    """A network's fit in this process keeps what it has at Ctrl-C, and all others would follow; in here none does."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise)
+    try:
+        yield
+    except _Interrupted:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ from ._comparison import Comparison
 from ._data import make_dataset
 from ._errors import InputError
 from ._evaluate import evaluate
-from ._interrupts import interrupts_held_back
+from ._interrupts import interrupts_end_all, interrupts_held_back
 from ._judge import failure_notes, judge, test_to_train_ratio, warning_notes
 from ._models import Setting
 from ._progress import PrintProgress
@@ -125,7 +125,8 @@ def compare_dataset(dataset, *, cv=None, n_jobs=None, seed=0, quick=False, progr
     scores = scores_for(dataset.task)
     splits = make_splits(dataset, budget.n_folds if cv is None else cv, seed)
     models, notes = models_for(dataset.task, dataset.is_sparse)
-    outcomes = run(dataset, models, scores, splits, seed, budget, n_jobs, progress)
+    with interrupts_end_all():
+        outcomes = run(dataset, models, scores, splits, seed, budget, n_jobs, progress)
     ratio = test_to_train_ratio(splits)
     results = judge(models, outcomes, ratio)
     return Comparison(

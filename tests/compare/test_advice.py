@@ -52,6 +52,26 @@ def advice(*results):
 DUMMY = result("Dummy", 0.0)
 
 
+def on_few_folds(wide):
+    """Three folds of a model that is far better on each, by a distance that varies."""
+    ridge, net = result("Ridge", 0.39, 10), result("Net", 0.53, 10)
+    ridge.scores, net.scores = ridge.scores[:3], ridge.scores[:3] + wide
+    dummy = result("Dummy", 0.0)
+    dummy.scores = dummy.scores[:3]
+    return dummy, ridge, net
+
+
+def test_few_folds_are_named_as_the_reason_that_little_is_clear():
+    sentence = advice(*on_few_folds(np.array([0.02, 0.3, 0.1])))[1]
+    assert (
+        "not clearly better than the best linear model, which 3 folds can hardly tell: compare on 5 or more" in sentence
+    )
+    dummy, ridge, net = on_few_folds(np.array([0.02, 0.3, 0.1]))
+    ridge.scores, net.scores = np.array([-0.3, 0.2, 0.9]), np.array([0.9, 0.1, -0.2])
+    assert "than the dummy on these folds, which 3 folds can hardly tell" in advice(dummy, ridge, net)[1]
+    assert "can hardly tell" not in advice(DUMMY, result("Ridge", 0.5, 10), result("Net", 0.501, 10))[1]
+
+
 def test_the_linear_model_if_no_other_is_clearly_better():
     name, sentence = advice(DUMMY, result("Ridge", 0.5, 10), result("Net", 0.501, 10))
     assert name == "Ridge"

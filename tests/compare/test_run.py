@@ -1,3 +1,4 @@
+import signal
 import sys
 import warnings
 
@@ -198,6 +199,25 @@ def test_only_failures_are_an_error(monkeypatch):
     monkeypatch.setattr(_tables, "REGRESSION", (broken,))
     with pytest.raises(InputError, match="No model could be fitted .*no luck at all"):
         compare_models(np.arange(20.0)[:, None], np.arange(20) / 3, cv=2)
+
+
+def test_one_interrupt_ends_all(monkeypatch):
+    """A network's fit alone would end, with weights that are no result, and the others would go on."""
+    from skreg.solvers import stochastic
+
+    real, fits = stochastic._Epochs.run, []
+
+    def run(*arguments):
+        fits.append(None)
+        signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(stochastic._Epochs, "run", run)
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(KeyboardInterrupt):
+        compare_models(X, X[:, 0], quick=True)
+    assert len(fits) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(
