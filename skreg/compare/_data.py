@@ -133,7 +133,7 @@ def _as_inputs(X, steps):
 
 
 def _as_frame(X, steps):
-    """`X` with text as names, and without pandas.NA in text, which no encoder understands."""
+    """`X` with text as names, without pandas.NA in text, which no encoder understands, and without sparse columns."""
     if not all(isinstance(name, str) for name in X.columns):
         X = X.rename(columns=str)
         steps.append("X = X.rename(columns=str)")
@@ -145,6 +145,8 @@ def _as_frame(X, steps):
         for name, dtype in X.dtypes.items()
         if dtype == "string" and dtype.na_value is not np.nan and X[name].hasnans
     }
+    # A table of them would become a sparse matrix, which is scaled in another way.
+    dtypes |= {name: str(dtype.subtype) for name, dtype in X.dtypes.items() if hasattr(dtype, "fill_value")}
     if dtypes:
         X = X.astype(dtypes)
         steps.append(f"X = X.astype({dtypes})")

@@ -63,6 +63,12 @@ def test_sparse_inputs_stay_sparse():
     assert abs(encoded).max() <= 1
 
 
+def test_sparse_columns_of_a_table_are_scaled_as_others_are():
+    X = sparse.random_array((30, 4), density=0.3, rng=0)
+    tables = pd.DataFrame.sparse.from_spmatrix(X), pd.DataFrame(X.toarray())
+    np.testing.assert_array_equal(*[encode(make_dataset(table, np.arange(30.0))) for table in tables])
+
+
 def test_columns_that_say_nothing_are_left_out():
     n_rows = 40
     X = pd.DataFrame(
