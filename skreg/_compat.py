@@ -17,9 +17,14 @@ __all__ = [
     "Interval",
     "InvalidParameterError",
     "Options",
-    "StrOptions",
     "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
+    "one_of",
     "validate_data",
 ]
+
+
+def one_of(*names):
+    """scikit-learn's constraint, with the names in their order: it prints a set, in another order in each process."""
+    return StrOptions(dict.fromkeys(names).keys())

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from ._augmentation import KINDS as AUGMENTATIONS
-from ._compat import Interval, Options, StrOptions
+from ._compat import Interval, Options, one_of
 from ._spec import DROPOUT_KINDS
 from ._steps import LEARNING_RATES
 from ._weight_terms import PENALTIES
@@ -18,9 +18,9 @@ COUNT = Interval(Integral, 1, None, closed="left")
 
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", COUNT],
-    "activation": [str, "array-like"],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-    "penalty": [StrOptions({name for name in PENALTIES if name}), None, "array-like"],
+    "activation": "no_validation",  # by _spec.py, which names all that there are
+    "solver": [one_of("lbfgs", "sgd", "adam")],
+    "penalty": [one_of(*filter(None, PENALTIES)), None, "array-like"],
     "alpha": [NON_NEGATIVE, "array-like"],
     "l1_ratio": [SHARE, "array-like"],
     "positive": ["boolean"],
@@ -32,22 +32,22 @@ CONSTRAINTS = {
     "activity_l1_ratio": [SHARE, "array-like"],
     "dropout": [RATE, "array-like"],
     "input_dropout": [RATE],
-    "dropout_kind": [StrOptions(set(DROPOUT_KINDS))],
+    "dropout_kind": [one_of(*DROPOUT_KINDS)],
     "input_noise": [NON_NEGATIVE, "array-like"],
     "batch_norm": ["boolean"],
     "layer_norm": ["boolean"],
-    "batch_size": [StrOptions({"auto"}), COUNT],
-    "learning_rate": [StrOptions(set(LEARNING_RATES))],
+    "batch_size": [one_of("auto"), COUNT],
+    "learning_rate": [one_of(*LEARNING_RATES)],
     "learning_rate_init": [POSITIVE],
     "power_t": [NON_NEGATIVE],
     "learning_rate_end": [NON_NEGATIVE],
     "schedule_epochs": [COUNT, None],
     "warmup": [NON_NEGATIVE],
     "clip_norm": [POSITIVE, None],
-    "averaging": [StrOptions({"swa", "ema"}), None],
+    "averaging": [one_of("swa", "ema"), None],
     "averaging_start": [RATE],
     "ema_decay": [RATE],
-    "augmentation": [StrOptions(set(AUGMENTATIONS)), None],
+    "augmentation": [one_of(*AUGMENTATIONS), None],
     "augmentation_strength": [POSITIVE],
     "max_iter": [COUNT],
     "shuffle": ["boolean"],

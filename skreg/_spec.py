@@ -184,12 +184,13 @@ def _refuse_contradictions(estimator, n_hidden, table):
 
 def activations_of(activation, n_hidden):
     """`activation`, a name or a sequence with one name for each hidden layer, as a tuple of `n_hidden` names."""
-    names = [activation] * n_hidden if isinstance(activation, str) else list(activation)
+    is_one = not is_sequence(activation)
+    names = [activation] * n_hidden if is_one else list(activation)
     if len(names) != n_hidden:
         raise InvalidParameterError(
             f"activation must be a name or have one entry for each of the {n_hidden} hidden layers, got {activation!r}."
         )
-    given = [activation] if isinstance(activation, str) else names
+    given = [activation] if is_one else names
     if any(not isinstance(name, str) or name not in ACTIVATIONS for name in given):
         raise InvalidParameterError(f"activation must be among {', '.join(ACTIVATIONS)}, got {activation!r}.")
     return tuple([str(name) for name in names])

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from ._base import BaseMLP, _is_stochastic
 from ._class_weight import check_class_weight, weights_by_class, weights_by_labels
-from ._compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from ._compat import Interval, check_partial_fit_first_call, fit_context, one_of
 from ._data import as_dense
 from ._docs import shared_docs
 from ._losses import CLASSIFICATION_LOSSES, loss_parameters
@@ -91,8 +91,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
-        "loss": [StrOptions(set(CLASSIFICATION_LOSSES))],
+        "class_weight": [one_of("balanced"), dict, list, None],
+        "loss": [one_of(*CLASSIFICATION_LOSSES)],
         "focal_gamma": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }

@@ -8,7 +8,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ._compat import Interval, InvalidParameterError, Options, StrOptions
+from ._compat import Interval, InvalidParameterError, Options, one_of
 from ._data import Dataset
 from ._docs import lassonet_docs
 from ._entries import n_dimensions
@@ -59,11 +59,11 @@ class BaseLassoNet(SelectorMixin):
     _parameter_constraints: dict = {
         "M": [NON_NEGATIVE],
         "n_features_to_select": [None, COUNT, Interval(Real, 0, 1, closed="neither")],
-        "lambda_start": [StrOptions({"auto"}), POSITIVE],
+        "lambda_start": [one_of("auto"), POSITIVE],
         "path_multiplier": [_ABOVE_ONE],
         "lambda_seq": [None, "array-like"],
-        "max_iter_path": [StrOptions({"auto"}), COUNT],
-        "learning_rate_path": [StrOptions({"auto"}), POSITIVE],
+        "max_iter_path": [one_of("auto"), COUNT],
+        "learning_rate_path": [one_of("auto"), POSITIVE],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
     }
@@ -370,7 +370,7 @@ class LassoNetRegressor(BaseLassoNet, MLPRegressor):
 
     _parameter_constraints: dict = {
         **BaseLassoNet._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [one_of("squared_error", "poisson")],
     }
 
     def __init__(

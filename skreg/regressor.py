@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
 from ._base import BaseMLP
-from ._compat import Interval, StrOptions
+from ._compat import Interval, one_of
 from ._data import as_dense
 from ._docs import shared_docs
 from ._losses import (
@@ -109,7 +109,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [one_of(*REGRESSION_LOSSES)],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "power": [Interval(Real, None, 0, closed="right"), Interval(Real, 1, None, closed="left")],
