@@ -439,8 +439,9 @@ LASSONET_PARAMETERS = """\
 hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of each hidden layer; at least one layer.
 
-activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-    Activation of the hidden units.
+activation : str or sequence of str, default='relu'
+    Activation of the hidden units: 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu',
+    'gelu', 'silu', 'mish' or 'softplus'; a sequence has one name for each hidden layer.
 
 [LOSS]
 
@@ -451,7 +452,8 @@ M : float, default=10.0
 n_features_to_select : int, float or None, default=None
     Number of inputs, or share of them in (0, 1), rounded down but at least one, at which the path ends
     and whose network is kept. None goes on until no input is left, and keeps the network with the
-    smallest validation loss.
+    smallest validation loss. That is often at a small lambda, with all inputs: to select, give a number
+    here, or take `selected` after the fit.
 
 lambda_start : float or 'auto', default='auto'
     First lambda. 'auto' doubles a tiny one until an input leaves, and goes on from half of that.

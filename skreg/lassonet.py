@@ -70,6 +70,39 @@ class BaseLassoNet(SelectorMixin):
 
     # Fitting -----------------------------------------------------------------------------------
 
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the dense network, follow the path, and keep one of its networks.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs. Dense (float32 stays float32) or sparse (CSR; CSC is converted).
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0 of the samples. A weight of 2 is the row twice, and only ratios matter.
+
+        X_val, y_val, sample_weight_val : default=None
+            Validation data, of the same form as the training data, in place of the share
+            `validation_fraction` of these. The dense network stops by their score and returns to its best
+            weights; their loss and score at each lambda are in `path_`, and the smallest loss chooses the
+            network that is kept, unless `n_features_to_select` does.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            A ValueError: the objective of the dense network was no longer finite, or that at a lambda, with
+            smaller steps too. The path up to there is kept.
+        """
+        return super().fit(X, y, sample_weight, X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
+
     def _check_before_data(self, validation, incremental):
         super()._check_before_data(validation, incremental)
         if not hidden_units(self.hidden_layer_sizes):
