@@ -52,10 +52,10 @@ for feature in range(X.shape[1]):
         path["lambda"][shown], norms[shown, feature], color=f"C{informative.index(feature)}" if counts
         else "0.7", linewidth=2 if counts else 1, label=f"x{feature}" if counts else None, zorder=3 if counts else 2,
     )  # fmt: skip
-left.axvline(net.lambda_, color="0.3", linestyle=":", label="smallest validation loss")
+left.axvline(net.lambda_, color="0.3", linestyle=":", label="smallest\nvalidation loss")
 left.set(xscale="log", yscale="log", xlabel="lambda", ylabel="norm of the skip connection")
 left.set_title("Each input on its way out")
-left.legend(loc="lower left")
+left.legend(frameon=False, loc="lower right", fontsize="small")
 
 numbers = np.unique(path["n_features"])
 best = [path["validation_score"][path["n_features"] == number].max() for number in numbers]
