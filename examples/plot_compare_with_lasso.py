@@ -3,8 +3,9 @@ A penalised network beside the Lasso
 ====================================
 
 The Lasso and a network with the same penalty, on scikit-learn's diabetes data, both over the same grid
-of `alpha`. Without a hidden layer the network *is* the Lasso; with one it can bend, and the l1 penalty
-still sets whole inputs to zero.
+of `alpha`. Without a hidden layer, and with `solver="lbfgs"`, the network *is* the Lasso. With one it can
+bend, and the l1 penalty still sets whole inputs to zero, but fewer of them at most strengths: an input leaves
+only when the weights to all hidden units are zero.
 
 The figure shows, for each `alpha`, the cross-validated R^2 and the number of inputs in use.
 """
