@@ -14,8 +14,16 @@ from ._source import MEMORY, Source
 class Comparison:
     """What :func:`skreg.compare_models` returns.
 
+    Printed, it shows the table and the advice.
+
     Attributes
     ----------
+    table : DataFrame, or list of dict without pandas
+        One row for each model, highest score first.
+    best_estimator_ : estimator
+        The chosen model with its preprocessing, fitted to all rows.
+    best_params_ : dict
+        Its parameters, tuned on all rows.
     results : list of ModelResult
         One for each model: scores on each fold, chosen parameters, the test of the difference to
         the best linear model, and the fit to all rows.
@@ -29,6 +37,10 @@ class Comparison:
         How the task was decided.
     score_name : str
         The score that decides.
+    explanation : list of str
+        What the columns of the printed table mean, a sentence each.
+    n_folds : int
+        Outer folds.
     notes : list of str
         What was left out and what failed, a sentence each.
     warnings : list of str
@@ -86,9 +98,19 @@ class Comparison:
         """One row for each model, highest score first.
 
         A DataFrame with the names of the models as index if pandas is installed, else a list of
-        dicts. `score` is the mean over the folds and `score_std` their standard deviation;
-        `difference` is to the best linear model, with a 95 % confidence interval; `zero_weights`
-        and `inputs_used` are of the fit to all rows; times are in seconds.
+        dicts.
+
+        - `score` is the mean over the folds of the score that decides, `score_name`, and `score_std`
+          its standard deviation.
+        - `extra_score` is the mean of a second score, which decides nothing: the root mean squared
+          error, in units of the target, or the accuracy.
+        - `difference` is to the best linear model, `difference_low` and `difference_high` are the 95 %
+          interval, `p_value` is that of the corrected t-test, and `verdict` says it in words.
+        - `zero_weights` is the share of the weights that are zero and `inputs_used` the number of
+          inputs with an effect, in the fit to all rows; `inputs` is how many there are. NaN for models
+          without weights.
+        - `fit_time` is that of one fit with the chosen parameters, `tune_time` that of choosing them,
+          in seconds, mean over the folds.
         """
         rows = records(self)
         try:

@@ -78,7 +78,16 @@ def compare_models(
     Returns
     -------
     Comparison
-        With a `table`, an `advice`, `plot` and `to_html`.
+        Printed, it shows the table and the advice.
+
+        - `table`: a row for each model, highest score first; `advice`: a sentence that names one and
+          says why; `chosen` and `result(name)`: a model's scores on each fold and more.
+        - `best_estimator_`: the chosen model with its preprocessing, fitted to all rows;
+          `best_params_`: its parameters, tuned on them; `input_names()`: the inputs it uses.
+        - `code()`: Python that makes the chosen model, or another by its name.
+        - `plot()`: the scores of the folds, with matplotlib; `to_html(path)`: the report as a page,
+          with jinja2 and matplotlib.
+        - `notes` and `warnings`: what was left out, what failed, what was silenced.
 
     Raises
     ------
@@ -90,7 +99,8 @@ def compare_models(
     Regression is scored by R². Classification is scored by the area under the ROC curve (the
     mean over the classes, each against the rest, if there are more than two), because accuracy
     rewards naming the most frequent class where classes are imbalanced. Parameters are tuned by
-    the squared error and the log loss.
+    the squared error and the log loss. `extra_score` in the table, the root mean squared error or the
+    accuracy, decides nothing.
 
     The difference to the best linear model is tested by the corrected resampled t-test [1]_. The
     p-values are not corrected for the number of models compared.
