@@ -1,8 +1,8 @@
 """The part h of the objective that has kinks: l1 terms, norms of groups of weights, and weights held >= 0.
 
 h(x) = sum_i l1_i |x_i| + sum_g strength_g |x_g|_2, and infinite where a weight that must be >= 0 is below. It
-is known by its value, its proximal operator and its subdifferential, of the flat parameters or of a change of
-their units.
+is known by its value, its proximal operator and its subdifferential, of the flat parameters or of their
+multiples.
 """
 
 from dataclasses import dataclass, replace
@@ -83,12 +83,12 @@ class NonSmooth:
         """Whether there is nothing but l1 terms, or not even those."""
         return not self.groups and self.positive is None
 
-    def in_units(self, units):
-        """The same function of x = params * units; each group has one unit."""
-        if units is None:
+    def scaled(self, scales):
+        """The same function of the x that times `scales` are the parameters; each group has one scale."""
+        if scales is None:
             return self
-        groups = tuple(replace(g, strength=g.strength / g.rows(units)[:, 0]) for g in self.groups)
-        return replace(self, l1=self.l1 / units, groups=groups)
+        groups = tuple(replace(g, strength=g.strength * g.rows(scales)[:, 0]) for g in self.groups)
+        return replace(self, l1=self.l1 * scales, groups=groups)
 
     def value(self, x):
         """h(x) of an x that keeps the constraint."""

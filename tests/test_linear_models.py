@@ -239,6 +239,31 @@ def test_columns_far_from_zero(name, design, form):
         np.testing.assert_array_equal(ours.coefs_[0].ravel() == 0, theirs.coef_.ravel() == 0)
 
 
+@pytest.mark.parametrize("name", ["LinearRegression", "LogisticRegression: C = 1 / (n * alpha)", "PoissonRegressor"])
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 1.0, 1e4])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_constant_column_has_no_weight(name, constant, form, seed):
+    """It is the intercept once more."""
+    kind, alphas, parameters, make_theirs = MODELS[name]
+    X, y, weights = draw_problem("plain", kind, seed, weighted=True)
+    theirs = make_theirs(alphas[0], weights.sum()).fit(X, y, weights)
+    ours = make_ours(kind, alpha=alphas[0], **parameters)
+    ours.fit(form(np.insert(X, 2, constant, axis=1)), y, weights)
+    assert ours.coefs_[0][2, 0] == 0.0
+    assert relative_error([np.delete(ours.coefs_[0], 2)], [theirs.coef_.ravel()]) < TOLERANCE
+
+
+@pytest.mark.parametrize("loss", ["gamma", "poisson", "squared_error"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_constant_target_is_the_intercept(loss, seed):
+    rng = np.random.RandomState(seed)
+    X, weights = rng.randn(30, 4), rng.rand(30)
+    ours = make_ours("regression", loss=loss, penalty=None).fit(X, np.full(30, 7.4), weights)
+    np.testing.assert_allclose(ours.coefs_[0], 0.0, atol=1e-6)
+    np.testing.assert_allclose(ours.predict(X), 7.4, rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["binary", "three classes"])
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 3.0, 2: 0.5}], ids=str)
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])

@@ -191,6 +191,23 @@ def test_columns_far_from_zero_in_any_units():
         assert relative_error([moved.coefs_[0][:, 0] * units / 1e4], [plain.coefs_[0][:, 0]]) < 1e-7
 
 
+@WEIGHTED
+@FORMS
+@pytest.mark.parametrize("constant", [0.1, 1.0, 3.0, 1e4])
+@pytest.mark.parametrize("n", [5, 30, 1000])
+def test_a_constant_column_without_penalty_has_no_weight(n, constant, form, weighted):
+    """It is the intercept once more: the model is that of scikit-learn without it."""
+    X, y, weights = draw("outliers", n, 2, weighted=weighted)
+    with_constant = np.insert(X, 1, constant, axis=1)
+    ours = linear(loss="quantile", quantile=0.3, penalty=None).fit(form(with_constant), y, weights)
+    theirs = QuantileRegressor(quantile=0.3, alpha=0.0).fit(X, y, weights)
+    assert ours.coefs_[0][1, 0] == 0.0
+    residual = y - theirs.predict(X)
+    lowest = np.average(np.maximum(0.3 * residual, -0.7 * residual), weights=weights)
+    np.testing.assert_allclose(ours.objective(with_constant, y, weights).value, lowest, rtol=1e-9)
+    assert np.abs(ours.coefs_[0]).max() < 10
+
+
 # What is true of the optima ------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
 
 from .._kinks import weighted_median
+from .columns import Columns
 from .quasi_newton import Iterate
 
 _N_STEPS = 100
@@ -84,26 +85,20 @@ class Design:
 
     def __init__(self, X, weights, centred):
         self._X = sparse.csr_array(X, dtype=np.float64) if sparse.issparse(X) else np.array(X, np.float64)
-        total = weights.sum()
-        means = self._X.T @ weights / total if centred else np.zeros(X.shape[1])
-        self.means = means
+        self.means, _, self.scales = Columns.of(self._X, weights, centred=centred)
         if sparse.issparse(X):
-            squares = self._X.multiply(self._X).T @ weights / total - means**2
-            self._shift = means
+            self._shift = self.means
         else:
-            self._X -= means
-            squares = np.square(self._X).T @ weights / total
-            self._shift = np.zeros_like(means)
-        sizes = np.sqrt(np.maximum(squares, 0.0))
-        self.sizes = np.where(sizes > 1e-10 * np.abs(means), sizes, 1.0)
+            self._X -= self.means
+            self._shift = np.zeros_like(self.means)
 
     def times(self, w):
-        scaled = w[:-1] / self.sizes
+        scaled = w[:-1] * self.scales
         return self._X @ scaled + (w[-1] - self._shift @ scaled)
 
     def transposed_times(self, v):
         total = v.sum()
-        return np.append((self._X.T @ v - self._shift * total) / self.sizes, total)
+        return np.append((self._X.T @ v - self._shift * total) * self.scales, total)
 
     def gram(self, theta):
         """A' diag(theta) A."""
@@ -114,13 +109,13 @@ class Design:
             products = X.T @ (X * theta[:, None])
         mixed = np.outer(self._shift, sums)
         products = products - mixed - mixed.T + total * np.outer(self._shift, self._shift)
-        corner = (sums - total * self._shift) / self.sizes
-        return np.block([[products / np.outer(self.sizes, self.sizes), corner[:, None]], [corner[None, :], total]])
+        corner = (sums - total * self._shift) * self.scales
+        return np.block([[products * np.outer(self.scales, self.scales), corner[:, None]], [corner[None, :], total]])
 
     def rows(self, taken):
         rows = self._X[taken]
         rows = rows.toarray() if sparse.issparse(rows) else rows
-        return np.column_stack([(rows - self._shift) / self.sizes, np.ones(len(rows))])
+        return np.column_stack([(rows - self._shift) * self.scales, np.ones(len(rows))])
 
 
 class KinkedProblem:
@@ -139,29 +134,29 @@ class KinkedProblem:
 
     def __init__(self, design, y, costs, above, below, l1, l2):
         self.design, self._n = design, len(y)
-        sizes = np.append(design.sizes, 1.0)
+        scales = np.append(design.scales, 1.0)
         can_move = l1[-1] == l2[-1] == 0
         self._middle = weighted_median(y, costs) if can_move else 0.0
         spread = costs @ np.abs(y - self._middle)
         self._unit = spread if spread > 0 else 1.0
         # F is divided by its unit and multiplied by the number of rows: costs are of order 1.
-        scale = len(y)
-        self._strong = np.flatnonzero(l1 > 0)  # weights with a kink at 0
-        strengths = scale * l1[self._strong] / sizes[self._strong]
-        self._a = np.append(scale * above * costs, strengths)
-        self._b = np.append(scale * below * costs, strengths)
-        self._l2 = scale * l2 * self._unit / sizes**2
+        n_rows = self._n
+        self._strong = np.flatnonzero((l1 > 0) & (scales > 0))  # weights with a kink at 0
+        strengths = n_rows * l1[self._strong] * scales[self._strong]
+        self._a = np.append(n_rows * above * costs, strengths)
+        self._b = np.append(n_rows * below * costs, strengths)
+        self._l2 = n_rows * l2 * self._unit * scales**2
         self._y = np.append((y - self._middle) / self._unit, np.zeros(len(self._strong)))
 
     def params(self, w):
         """(weights of the columns as they were given, intercept)."""
-        coef = self._unit * w[:-1] / self.design.sizes
+        coef = self._unit * w[:-1] * self.design.scales
         return coef, self._unit * w[-1] + self._middle - self.design.means @ coef
 
     def start(self, coef, intercept):
         """w of given weights."""
-        centred = intercept - self._middle + self.design.means @ coef
-        return np.append(coef * self.design.sizes, centred) / self._unit
+        scales, centred = self.design.scales, intercept - self._middle + self.design.means @ coef
+        return np.append(np.divide(coef, scales, out=np.zeros_like(coef), where=scales > 0), centred) / self._unit
 
     def _times(self, w):
         return np.append(self.design.times(w), w[self._strong])

@@ -72,7 +72,7 @@ class _Run:
         """Generator of iterates, the start included."""
         if self.objective.has_kinks:
             return interior_point.descend(self.objective, self.dataset, self.accepted, self.look)
-        nonsmooth, x = self.objective.nonsmooth.in_units(self.variables.units), self.variables.of(self.accepted)
+        nonsmooth, x = self.objective.nonsmooth.scaled(self.variables.scales), self.variables.of(self.accepted)
         if nonsmooth.is_l1:
             return quasi_newton.descend(self.evaluate, x, nonsmooth.l1)
         return proximal_newton.descend(self.evaluate, x, nonsmooth)

@@ -7,50 +7,26 @@ LogisticRegression to many digits, whatever the units of the inputs and of the t
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import lstsq
 
 from .._losses import OUT_ACTIVATIONS
 from ..kernels import layout as code
+from .columns import Columns
 
 # KKT residual to which a linear model is solved, at most.
 LINEAR_TOL = 1e-6
 # Newton steps go on to this share of the tolerance, where they are cheap.
 _POLISHED = 1e-4
 _N_STEPS = 8
-_N_ROWS = 4096  # rows converted at a time
 _LARGEST_WORK = 2e9  # multiply-adds that a Hessian by differences may cost
-
-
-def _weighted_sums(X, rows, weights, function):
-    """Weighted mean over the rows of a function of X's columns."""
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(rows), _N_ROWS):
-        taken = rows[start : start + _N_ROWS]
-        total += weights[taken] @ function(X[taken].astype(np.float64))
-    return total / weights[rows].sum()
-
-
-def _columns(X, rows, weights, centred):
-    """(mean, root mean square about it) of each column; means of 0 unless `centred`, sizes of 1 for 0."""
-    if sparse.issparse(X):
-        means = _weighted_sums(X, rows, weights, lambda block: block) * centred
-        squares = _weighted_sums(X, rows, weights, lambda block: block.multiply(block)) - means**2
-    else:
-        means = _weighted_sums(X, rows, weights, lambda block: block) * centred
-        squares = _weighted_sums(X, rows, weights, lambda block: np.square(block - means))
-    sizes = np.sqrt(np.maximum(squares, 0.0))
-    usable = np.isfinite(sizes) & (sizes > 1e-10 * np.abs(means))
-    return np.where(np.isfinite(means), means, 0.0), np.where(usable & (sizes > 0), sizes, 1.0)
 
 
 def _size_of_residuals(spec, y, weights):
     """Typical gradient of the loss with respect to the raw prediction of a constant model, at most 1."""
     if OUT_ACTIVATIONS[spec.loss] in ("logistic", "softmax") or spec.loss in ("absolute_error", "quantile"):
         return 1.0
-    y = y.astype(np.float64)
-    mean = np.average(y, axis=0, weights=weights)
-    deviation = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weights))
+    mean, deviation, scale = Columns.of(y, weights)
+    deviation = np.where(scale > 0, deviation, 0.0)
     if spec.loss in ("gamma", "tweedie"):  # the slope is (mean - y) / mean^(power - 1)
         power = 2.0 if spec.loss == "gamma" else spec.loss_parameters[0]
         deviation = deviation * np.where(mean > 0, mean, 1.0) ** (1 - power)
@@ -63,23 +39,21 @@ def _size_of_residuals(spec, y, weights):
 class Variables(NamedTuple):
     """How a solver varies the parameters of a network: a change of variables, and what is small enough.
 
-    units : ndarray of shape (n_params,) or None
-        Unit of each parameter; None for 1.
+    scales : ndarray of shape (n_params,) or None
+        Each parameter is its variable times this; None for 1. 0 for the weights of constant columns, which are 0.
     center : ndarray of shape (n_features,) or None
         Means of the columns, if the intercept is varied as that of centred columns.
     tolerances : ndarray of shape (n_params,)
         KKT residuals that are small enough. That of a weight has the units of the loss's gradient times
         those of its input.
+    tolerance : float
+        Residual with respect to the variables that is small enough for all of them.
     """
 
-    units: np.ndarray | None
+    scales: np.ndarray | None
     center: np.ndarray | None
     tolerances: np.ndarray
-
-    @property
-    def tolerance(self):
-        """Residual with respect to the variables that is small enough for all of them."""
-        return float((self.tolerances if self.units is None else self.tolerances / self.units).min())
+    tolerance: float
 
     def _by_output(self, weights):
         return weights.reshape(len(self.center), -1)
@@ -89,11 +63,13 @@ class Variables(NamedTuple):
         if self.center is not None:
             params, n_weights = params.copy(), len(params) - len(params) // (len(self.center) + 1)
             params[n_weights:] += self.center @ self._by_output(params[:n_weights])
-        return params if self.units is None else params * self.units
+        if self.scales is None:
+            return params
+        return np.divide(params, self.scales, out=np.zeros_like(params), where=self.scales > 0)
 
     def params(self, x):
         """The parameters, from the variables."""
-        params = x if self.units is None else x / self.units
+        params = x if self.scales is None else x * self.scales
         if self.center is not None:
             n_weights = len(params) - len(params) // (len(self.center) + 1)
             params[n_weights:] -= self.center @ self._by_output(params[:n_weights])
@@ -104,7 +80,7 @@ class Variables(NamedTuple):
         if self.center is not None:
             gradient, n_weights = gradient.copy(), len(gradient) - len(gradient) // (len(self.center) + 1)
             gradient[:n_weights] -= np.outer(self.center, gradient[n_weights:]).ravel()
-        return gradient if self.units is None else gradient / self.units
+        return gradient if self.scales is None else gradient * self.scales
 
     def smooth(self, objective, x):
         """Value and gradient, with respect to the variables, of F without its l1 terms."""
@@ -121,16 +97,17 @@ def make_variables(spec, dataset, tol, objective):
     """
     n_params = len(objective.l1)
     if not spec.is_linear:
-        return Variables(None, None, np.full(n_params, tol))
+        return Variables(None, None, np.full(n_params, tol), tol)
+    tol = min(tol, LINEAR_TOL)
     if not spec.is_smooth:
-        return Variables(None, None, np.full(n_params, min(tol, LINEAR_TOL)))
+        return Variables(None, None, np.full(n_params, tol), tol)
     n_outputs = spec.layer_units[-1]
     centred = not spec.penalties[0, [code.INTERCEPT_L1, code.INTERCEPT_L2]].any()
-    means, sizes = _columns(dataset.X, objective.rows, objective.row_weights, centred)
-    units = np.concatenate([np.repeat(sizes, n_outputs), np.ones(n_outputs)])
+    columns = Columns.of(dataset.X, objective.row_weights, objective.rows, centred)
+    sizes, scales = (np.append(np.repeat(a, n_outputs), np.ones(n_outputs)) for a in (columns.sizes, columns.scales))
     residual = _size_of_residuals(spec, dataset.y[objective.rows], objective.row_weights[objective.rows])
-    tolerances = min(tol, LINEAR_TOL) * np.minimum(1.0, units * residual)
-    return Variables(units, means if centred else None, tolerances)
+    tolerances = tol * np.minimum(1.0, sizes * residual)
+    return Variables(scales, columns.means if centred else None, tolerances, float((tolerances / sizes).min()))
 
 
 def _excess(objective, params, tolerances):
@@ -195,7 +172,7 @@ def polish(objective, variables, params):
     def gradient_at(x):
         return variables.smooth(objective, x)[1]
 
-    nonsmooth, x = objective.nonsmooth.in_units(variables.units), variables.of(params)
+    nonsmooth, x = objective.nonsmooth.scaled(variables.scales), variables.of(params)
     active = np.flatnonzero(nonsmooth.is_free(x))
     if not _is_affordable(objective, len(active), len(x)):
         return params
