@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linprog
 
-# Residuals that are 0 but for rounding, relative to the size of predictions and targets.
+# Residuals that are 0 but for rounding, relative to the size of targets and of what predictions are the sum of.
 _ROUNDING = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-6}
 # Width of the smoothed kinks, as a share of the targets' mean distance from their medians.
 SMOOTHED_SHARE = 0.02
@@ -43,11 +43,12 @@ def kinked_residuals(spec, l1, l2, dataset, rows, params):
     X, n_levels = dataset.X[rows].astype(np.float64), n_outputs // targets.shape[1]
     values, l1, l2 = (a.reshape(-1, n_outputs) for a in (params, l1, l2))
     predictions = np.asarray(X @ values[:-1]) + values[-1]
+    sizes = (np.asarray(abs(X) @ np.abs(values[:-1])) + np.abs(values[-1])).max(axis=0)
     found = np.empty_like(values)
     for j in range(n_outputs):
         y, f = targets[:, j // n_levels], predictions[:, j]
         above, below = (numbers[1 + side * n_levels + j % n_levels] for side in (0, 1))
-        at_kink = np.abs(y - f) <= _ROUNDING[dataset.dtype] * (np.abs(y).max() + np.abs(f).max())
+        at_kink = np.abs(y - f) <= _ROUNDING[dataset.dtype] * (np.abs(y).max() + sizes[j])
         pull = weights * np.where(at_kink, 0.0, np.where(y > f, -above, below))
         gradient = np.append(X.T @ pull, pull.sum()) / len(rows) + l2[:, j] * values[:, j]
         kinks = X[at_kink].toarray() if hasattr(X, "toarray") else X[at_kink]

@@ -19,6 +19,7 @@ from sklearn.linear_model._huber import _huber_loss_and_gradient
 from sklearn.metrics import d2_pinball_score, r2_score
 
 from skreg import MLPClassifier, MLPRegressor
+from skreg.solvers import interior_point
 
 from . import reference
 from .conftest import LOSSES, draw_data, draw_network, draw_params, full_batch, layer_units, make_flat, relative_error
@@ -206,6 +207,23 @@ def test_a_constant_column_without_penalty_has_no_weight(n, constant, form, weig
     lowest = np.average(np.maximum(0.3 * residual, -0.7 * residual), weights=weights)
     np.testing.assert_allclose(ours.objective(with_constant, y, weights).value, lowest, rtol=1e-9)
     assert np.abs(ours.coefs_[0]).max() < 10
+
+
+@FORMS
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n", [30, 100])
+@pytest.mark.parametrize("column", [0.1, 1.0, "small"])
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile"])
+def test_l2_terms_of_columns_that_can_be_left_out(loss, column, n, seed, form):
+    """A constant column needs no weight, and one of small scale would need one that is too dear."""
+    X, y, _ = draw("outliers", n, 40, seed=seed)
+    other = 1e-6 * X[:, 3] if column == "small" else np.full(n, column)
+    more = np.insert(np.delete(X, 3, axis=1), 3, other, axis=1)
+    ours = linear(loss=loss, penalty="l2", alpha=1e-3).fit(form(more), y)
+    without = linear(loss=loss, penalty="l2", alpha=1e-3).fit(np.delete(X, 3, axis=1), y)
+    assert ours.kkt_residual(more, y) <= 1e-9
+    np.testing.assert_allclose(ours.loss_curve_[-1], without.loss_curve_[-1], rtol=1e-8)
+    assert ours.loss_curve_[-1] <= ours.loss_curve_[-2] * (1 + 1e-9)
 
 
 # What is true of the optima ------------------------------------------------------------------------------------------
@@ -413,6 +431,19 @@ def test_kkt_residual_of_a_constant_model_is_the_share_that_is_missing():
         np.testing.assert_allclose(ours.kkt_residual(X, y), missing / 11, atol=1e-7)
 
 
+@pytest.mark.parametrize("bias_penalty", [0.0, 0.1])
+@pytest.mark.parametrize("penalty", [None, "l1", "l2"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (2, 5), (3, 3)], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_targets_of_zero_are_met(shape, penalty, bias_penalty, seed):
+    """Weights of 0 are optimal, of which there are others where nothing has a penalty."""
+    X = np.random.RandomState(seed).randn(*shape)
+    y = np.zeros(len(X))
+    ours = linear(loss="quantile", quantile=0.1, penalty=penalty, alpha=0.01, bias_penalty=bias_penalty).fit(X, y)
+    assert ours.kkt_residual(X, y) <= 1e-6
+    assert ours.objective(X, y).value < 1e-12
+
+
 @pytest.mark.parametrize("level", [0.2, 0.5])
 def test_kkt_residual_is_not_small_beside_the_optimum(level):
     X, y, weights = draw("outliers", weighted=True)
@@ -477,6 +508,18 @@ def test_wide_data_take_the_smoothed_loss(monkeypatch):
     distance = np.abs(y - np.median(y)).mean()
     lowest = np.abs(y - exact.predict(X)).mean() / 2 + 0.01 * np.abs(exact.coef_).sum()
     assert lowest <= ours.objective(X, y).value <= lowest + 0.02 * distance / 8
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+@pytest.mark.parametrize("change", [1e-4, -1e-4])
+def test_a_linear_system_that_is_not_solved_changes_nothing(penalty, change, monkeypatch):
+    """What it gives is taken where it is optimal, else the last inner point."""
+    X, y, _ = draw("outliers")
+    exact = linear(loss="quantile", penalty=penalty, alpha=0.02).fit(X, y)
+    lstsq = interior_point.lstsq
+    monkeypatch.setattr(interior_point, "lstsq", lambda *system: (lstsq(*system)[0] + change, None))
+    ours = linear(loss="quantile", penalty=penalty, alpha=0.02).fit(X, y)
+    np.testing.assert_allclose(ours.objective(X, y).value, exact.objective(X, y).value, rtol=1e-10)
 
 
 @pytest.mark.parametrize("other", [{"positive": True}, {"penalty": "group_lasso"}], ids=str)

@@ -28,6 +28,7 @@ _TO_THE_BORDER = 0.9995  # of the way to u, v = 0 or to the border of d
 _SMALLEST_GAP = 1e-13  # relative to F: what is reached
 _TINY = 1e-200  # what rounding makes 0
 _ENOUGH = 1e-9  # relative to F: what is a solution where rounding ends the steps before
+_RESIDUAL = 1e-10  # relative to the largest target: what is 0 at a kink
 _MOST_AT_KINKS = 3000  # rows and weights of the last linear system
 _MOST_FEATURES = 4000  # columns of X, of which each step solves a dense system
 
@@ -147,6 +148,7 @@ class KinkedProblem:
         self._b = np.append(n_rows * below * costs, strengths)
         self._l2 = n_rows * l2 * self._unit * scales**2
         self._y = np.append((y - self._middle) / self._unit, np.zeros(len(self._strong)))
+        self._size = 1.0 + np.abs(self._y).max()
 
     def params(self, w):
         """(weights of the columns as they were given, intercept)."""
@@ -271,23 +273,26 @@ class KinkedProblem:
             [kinks[:, free], np.zeros((len(rows), len(rows)))],
         ])  # fmt: skip
         right = np.append((self._transposed_times(d) - self._l2 * w)[free], (self._y[: self._n][rows] - kinks @ w))
-        solution = lstsq(matrix, right)[0]
+        # Columns of small scale have large l2 terms, beside which lstsq would take those of others for rounding.
+        scale = np.append(1 / np.sqrt(1.0 + self._l2[free]), np.ones(len(rows)))
+        solution = scale * lstsq(scale[:, None] * matrix * scale, scale * right)[0]
         new = w.copy()
         new[free] += solution[: len(free)]
+        new[np.abs(new) < np.finfo(float).eps] = 0.0  # what no target can tell from 0
         d[rows] = solution[len(free) :]
         return new if self._is_solution(new, d, at_kink, zeros) else w
 
     def _is_solution(self, w, d, at_kink, zeros):
-        """Whether signs of residuals and weights, and d at kinks, are those of an optimum."""
+        """Whether w and d are those of an optimum: residuals are 0 at kinks and elsewhere have the sign of d, d is
+        between its bounds, and no weight pulls more than its kink allows."""
         residual = self._y - self._times(w)
-        expected = np.where(d > 0, 1.0, -1.0)
-        signs = (residual * expected >= -1e-10)[~at_kink].all()
+        reached = (np.where(at_kink, -np.abs(residual), residual * np.sign(d)) >= -_RESIDUAL * self._size).all()
         data = at_kink.copy()
         data[self._n :] = False
         within = (d[data] <= self._a[data] * (1 + 1e-9)) & (d[data] >= -self._b[data] * (1 + 1e-9))
-        pull = (self._transposed_times(d) - self._l2 * w)[zeros]
-        strengths = self._a[self._n :][at_kink[self._n :]]
-        return signs and within.all() and (np.abs(pull) <= strengths * (1 + 1e-9)).all()
+        allowed = np.full(len(w), _ENOUGH * (1.0 + self._n))
+        allowed[zeros] += self._a[self._n :][at_kink[self._n :]]
+        return reached and within.all() and (np.abs(self._transposed_times(d) - self._l2 * w) <= allowed).all()
 
 
 def _to_border(values, change, share):
