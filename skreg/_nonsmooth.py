@@ -13,6 +13,8 @@ import numpy as np
 from ._network import n_params_of, offsets
 from .kernels import layout as code
 
+_BEYOND = 1e-12  # share of a step for which rounding does not make up
+
 
 def spread(spec, coef_column, intercept_column=None):
     """One strength a parameter, from the table with one row a layer; 0 for intercepts without a column."""
@@ -175,6 +177,16 @@ class NonSmooth:
         group, unit, curvature = group[active], unit[active], curvature[active]
         together = (group[:, None] == group) & (group >= 0)
         return np.diag(curvature) - together * np.outer(curvature * unit, unit)
+
+    def length_to_kink(self, x, direction):
+        """Length of a step just beyond the first kink, which `keep_side` ends at zero; at most 1."""
+        falling = self._has_kink & (x * direction < 0)
+        lengths = [-x[falling] / direction[falling]]
+        for g in self.groups:
+            squares, change = np.square(g.norms(x)), np.einsum("ij,ij->i", g.rows(x), g.rows(direction))
+            falling = change < 0
+            lengths.append(-squares[falling] / change[falling])
+        return min(1.0, (1 + _BEYOND) * float(np.concatenate(lengths).min(initial=np.inf)))
 
     def keep_side(self, x, new):
         """`new`, with zeros where it would leave x's side of a kink."""

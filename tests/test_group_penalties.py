@@ -314,6 +314,25 @@ def test_with_one_output_a_group_is_one_weight(penalty):
     np.testing.assert_array_equal(net.coefs_[0][:, 0] == 0, lasso.coef_ == 0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "of", [{"penalty": "group_lasso"}, {"penalty": "sparse_group_lasso"}, {"penalty": "l1", "positive": True}], ids=str
+)
+@pytest.mark.parametrize("shape", [(5, 10), (10, 20)], ids=str)
+def test_it_is_the_lasso_where_the_loss_is_flat_in_most_directions(shape, of, seed):
+    """Steps in them are one another's multiples, and the penalty's kinks alone end them."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=shape)
+    y = X @ rng.normal(size=shape[1])
+    lasso = Lasso(1e-3, positive=of.get("positive", False), tol=1e-12, max_iter=10**7).fit(X, y)
+    net = MLPRegressor((), alpha=1e-3, solver="lbfgs", max_iter=2000, **of).fit(X, y)
+    assert net.kkt_residual(X, y) < 1e-6
+    np.testing.assert_allclose(net.coefs_[0][:, 0], lasso.coef_, atol=1e-3)
+    residual = y - lasso.predict(X)
+    lowest = residual @ residual / (2 * len(y)) + 1e-3 * np.abs(lasso.coef_).sum()
+    np.testing.assert_allclose(net.loss_, lowest, rtol=1e-6)
+
+
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("positive", [False, True])
 def test_the_multinomial_model_reaches_its_optimum(penalty, positive):
@@ -415,6 +434,35 @@ def test_the_compact_matrix_is_that_of_bfgs(n_pairs):
     for s, y in pairs[-N_PAIRS:]:
         B = B - np.outer(B @ s, B @ s) / (s @ B @ s) + np.outer(y, y) / (s @ y)
     np.testing.assert_allclose(theta * np.eye(8) - rows.T @ np.linalg.solve(inverse, rows), B, atol=1e-8)
+
+
+def test_steps_in_a_flat_direction_leave_a_matrix_that_can_be_solved():
+    """B of the pairs that are left, of which the newest is one: B s = y."""
+    rng = np.random.default_rng(0)
+    A, flat = np.diag([0.0, 1.0, 2.0, 3.0]), np.array([1e8, 0.0, 0.0, 0.0])
+    memory = Memory(4, can_hold=False)
+    for _ in range(8):
+        s = rng.uniform(1, 2) * flat + np.append(0.0, rng.normal(size=3))
+        memory.add(s, A @ s)
+    theta, rows, inverse = memory.compact()
+    assert 0 < len(rows) < 2 * 8
+    product = theta * s - rows.T @ np.linalg.solve(inverse, rows @ s)
+    np.testing.assert_allclose(product, A @ s, atol=1e-6 * np.linalg.norm(s))
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_first_kink_of_a_step_is_where_one_comes_to_zero(penalty):
+    network, coefs, intercepts, X, y, _ = draw_all("three targets", "two hidden layers", penalty)
+    h, x = full_batch(network, layer_units(coefs), X, y).nonsmooth, make_flat(coefs, intercepts)
+    direction = 100 * np.random.default_rng(0).normal(size=len(x))
+    length = h.length_to_kink(x, direction)
+
+    def zeros(length):
+        return (h.keep_side(x, x + length * direction) == 0).sum()
+
+    assert 0 < length < 1
+    assert zeros(length) > zeros(length * (1 - 1e-9)) == zeros(0.0)
+    assert h.length_to_kink(x, 0 * direction) == 1.0
 
 
 def test_the_hessian_of_norms_is_that_of_differences():

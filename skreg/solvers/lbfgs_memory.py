@@ -23,6 +23,8 @@ import numpy as np
 N_PAIRS = 10
 # A pair (s, y) is kept where the cosine of the angle between them is at least this.
 _LEAST_COSINE = 1e-10
+# Of the matrix that tells the steps apart, scaled to 1 on its diagonal.
+_LEAST_EIGENVALUE = 1e-10
 # 1 / theta is s'y / y'y, the shorter of the two steps of Barzilai and Borwein. Where parameters have yet to
 # shrink to zero, which takes many short steps, it is this share of the way, in logarithms, to s's / s'y.
 _SHARE_OF_LONG_STEP = 0.25
@@ -79,17 +81,29 @@ class Memory:
                 _set_products(self._held_products, row, self._times_held(self._rows[row]))
 
     def compact(self):
-        """(theta, W' as rows, M^-1) of B = theta I - W M W'; there must be pairs, and none held."""
-        order, n_pairs = self._order, len(self._slots)
-        scale = np.repeat([1.0, self._theta], n_pairs)
-        products = self._products[np.ix_(order, order)]
+        """(theta, W' as rows, M^-1) of B = theta I - W M W'; there must be pairs, and none held.
+
+        The oldest pairs are forgotten until M can be computed: steps one after the other in a direction without
+        curvature are one another's multiples but for rounding.
+        """
+        inverse = self._inverse()
+        while len(self._slots) > 1 and not _is_regular(inverse):
+            self._slots = self._slots[1:]
+            inverse = self._inverse()
+        scale = np.repeat([1.0, self._theta], len(self._slots))
+        return self._theta, self._rows[self._order] * scale[:, None], inverse
+
+    def _inverse(self):
+        """M^-1."""
+        n_pairs, order = len(self._slots), np.ix_(self._order, self._order)
+        products = self._products[order]
         inverse = np.zeros_like(products)
         changes, steps = slice(0, n_pairs), slice(n_pairs, None)
         inverse[changes, changes] = -np.eye(n_pairs)
         inverse[steps, steps] = self._theta * products[steps, steps]
         inverse[steps, changes] = np.tril(products[steps, changes], -1)
         inverse[changes, steps] = inverse[steps, changes].T
-        return self._theta, self._rows[order] * scale[:, None], inverse
+        return inverse
 
     def _times_held(self, vector):
         """Products of the rows with a vector over the held parameters, few of which a step has moved."""
@@ -128,6 +142,15 @@ class Memory:
         matrix[steps, changes] -= np.triu(products[steps, changes])
         matrix[changes, steps] = matrix[steps, changes].T
         return matrix
+
+
+def _is_regular(inverse):
+    """Whether theta S'S + L L', to which M^-1 is reduced by its first half, is positive definite beyond rounding."""
+    n_pairs = len(inverse) // 2
+    lower = inverse[n_pairs:, :n_pairs]
+    reduced = inverse[n_pairs:, n_pairs:] + lower @ lower.T
+    scale = 1 / np.sqrt(np.diag(reduced))
+    return np.linalg.eigvalsh(scale[:, None] * reduced * scale)[0] > _LEAST_EIGENVALUE
 
 
 def _set_products(products, row, values):

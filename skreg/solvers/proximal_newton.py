@@ -134,19 +134,31 @@ class _Model:
             subgradient = self.h.smallest_subgradient(z, slopes)
             if self.rows is None or np.abs(subgradient).max() <= tolerance:
                 break
-            better = self._newton(z, subgradient)
-            new_value, new_slopes = self.at(better)
-            if new_value < value:
-                z, slopes = better, new_slopes
+            lower = self._lower(z, value, self._newton(z, subgradient))
+            if lower is not None:
+                z, slopes = lower
                 if np.abs(self.h.smallest_subgradient(z, slopes)).max() <= tolerance:
                     break
         return z
 
+    def _lower(self, z, value, direction):
+        """(z, slopes) of a lower m, at the end of a step, or where the first kink is on the way; or None.
+
+        What would change its sign ends at zero. In directions almost without curvature steps are long, and too much
+        would end there at once.
+        """
+        for length in (1.0, self.h.length_to_kink(z, direction)):
+            new = self.h.keep_side(z, z + length * direction)
+            new_value, slopes = self.at(new)
+            if new_value < value:
+                return new, slopes
+        return None
+
     def _newton(self, z, subgradient):
-        """Newton's step on what is not zero or may move freely; what would change its sign ends at zero."""
+        """Newton's step on what is not zero or may move freely."""
         free = self.h.is_free(z)
         rows = self.rows * free
         solved = self.h.solve_shifted(z, np.vstack([rows, subgradient * free]), self.theta) * free
         scaled, direct = solved[:-1], solved[-1]
         shares = np.linalg.solve(self.inverse - rows @ scaled.T, rows @ direct)
-        return self.h.keep_side(z, z - direct - shares @ scaled)
+        return -direct - shares @ scaled
