@@ -539,7 +539,6 @@ def test_a_warm_start_with_other_rows(cls):
 
 
 @quiet
-@quiet
 @STOCHASTIC
 def test_a_path_by_warm_starts_comes_to_each_minimum(solver):
     """The best loss at a weaker penalty is out of reach: counted as no progress, each fit had ended at once."""
@@ -573,6 +572,7 @@ def test_the_best_score_on_other_data_is_no_reason_to_return_to_old_weights(solv
     assert score == pytest.approx(net.best_validation_score_)
 
 
+@quiet
 @BOTH
 def test_a_warm_start_refuses_other_shapes(cls):
     X, y = data()
