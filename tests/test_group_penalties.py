@@ -16,6 +16,7 @@ from sklearn.linear_model import Lasso, MultiTaskLasso
 from sklearn.preprocessing import StandardScaler
 
 from skreg import MLPClassifier, MLPRegressor
+from skreg.kernels import _compile
 from skreg.kernels.activations import rectify
 from skreg.kernels.proximal import shrink
 from skreg.solvers.lbfgs_memory import N_PAIRS, Memory
@@ -50,12 +51,12 @@ optimizers = pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
 # The proximal operator -------------------------------------------------------------------------------------------
 
 
-@njit
+@njit(**_compile.OPTIONS)
 def _shrink(w, a):
     shrink(w, a)
 
 
-@njit
+@njit(**_compile.OPTIONS)
 def _clip(w):
     rectify(w)
 

@@ -13,6 +13,7 @@ from numba import njit
 
 from skreg import MLPRegressor
 from skreg._evaluate import penalty_terms
+from skreg.kernels import _compile
 from skreg.kernels.penalties import soft_threshold
 
 from . import reference
@@ -39,17 +40,18 @@ FLOATS = st.floats(-1e6, 1e6)
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
-@njit
-def _prox_of_all(values, threshold):
-    out = np.empty_like(values)
+@njit(**_compile.OPTIONS)
+def _prox_of_all(values, threshold, out):
     for i in range(len(values)):
         out[i] = soft_threshold(values[i], threshold)
-    return out
 
 
 def prox(values, threshold, dtype=np.float64):
     """The kernels' proximal step of threshold * |.|."""
-    return _prox_of_all(np.atleast_1d(np.asarray(values, dtype)), dtype(threshold))
+    values = np.atleast_1d(np.asarray(values, dtype))
+    out = np.empty_like(values)
+    _prox_of_all(values, dtype(threshold), out)
+    return out
 
 
 def moreau(u, z, threshold):
