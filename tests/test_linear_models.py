@@ -254,6 +254,16 @@ def test_a_constant_column_has_no_weight(name, constant, form, seed):
     assert relative_error([np.delete(ours.coefs_[0], 2)], [theirs.coef_.ravel()]) < TOLERANCE
 
 
+@pytest.mark.parametrize("deviation", [1e-15, 1e-12, 1e-11])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_column_that_is_almost_constant_disturbs_nothing(deviation, seed):
+    X, y, _ = draw_problem("plain", "regression", seed, False)
+    theirs = LinearRegression().fit(X, y)
+    almost = 1 + deviation * np.random.RandomState(seed).randn(len(X))
+    ours = make_ours("regression", penalty=None).fit(np.insert(X, 2, almost, axis=1), y)
+    assert relative_error([np.delete(ours.coefs_[0], 2)], [theirs.coef_]) < TOLERANCE
+
+
 @pytest.mark.parametrize("loss", ["gamma", "poisson", "squared_error"])
 @pytest.mark.parametrize("seed", range(10))
 def test_a_constant_target_is_the_intercept(loss, seed):

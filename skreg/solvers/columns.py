@@ -11,7 +11,8 @@ from scipy import sparse
 from sklearn.utils.sparsefuncs import incr_mean_variance_axis
 
 _N_ROWS = 4096  # rows converted at a time
-_ROUNDING = 1e-13  # deviations from the mean that are rounding, relative to it
+# Relative to the mean: deviations from it that are rounding, and those too small beside it to be a unit.
+_ROUNDING, _SMALL = 1e-13, 1e-10
 
 
 class Columns(NamedTuple):
@@ -22,7 +23,7 @@ class Columns(NamedTuple):
     means : ndarray of shape (n_columns,)
         0 unless they are centred.
     sizes : ndarray of shape (n_columns,)
-        Root mean square about the means; of a constant column its absolute value, or 1 for 0.
+        Root mean square about the means, or 1 where that is no unit; of a constant column its absolute value.
     scales : ndarray of shape (n_columns,)
         1 / sizes, and 0 for constant columns.
     """
@@ -37,9 +38,8 @@ class Columns(NamedTuple):
         rows = np.arange(len(weights)) if rows is None else rows
         means, squares = (_sparse_moments if sparse.issparse(X) else _dense_moments)(X, weights, rows, centred)
         means, sizes = np.where(np.isfinite(means), means, 0.0), np.sqrt(np.maximum(squares, 0.0))
-        constant = sizes <= _ROUNDING * np.abs(means)
-        sizes = np.where(constant, np.abs(means), sizes)
-        sizes = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 1.0)
+        constant, is_unit = sizes <= _ROUNDING * np.abs(means), np.isfinite(sizes) & (sizes > _SMALL * np.abs(means))
+        sizes = np.where(is_unit, sizes, np.where(constant & (means != 0), np.abs(means), 1.0))
         return cls(means, sizes, np.where(constant, 0.0, 1 / sizes))
 
 

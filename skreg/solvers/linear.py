@@ -107,7 +107,9 @@ def make_variables(spec, dataset, tol, objective):
     sizes, scales = (np.append(np.repeat(a, n_outputs), np.ones(n_outputs)) for a in (columns.sizes, columns.scales))
     residual = _size_of_residuals(spec, dataset.y[objective.rows], objective.row_weights[objective.rows])
     tolerances = tol * np.minimum(1.0, sizes * residual)
-    return Variables(scales, columns.means if centred else None, tolerances, float((tolerances / sizes).min()))
+    # Of a constant column the residual is a multiple of the intercept's, which Newton's steps make small in the end.
+    tolerance = float((tolerances * scales)[scales > 0].min())
+    return Variables(scales, columns.means if centred else None, tolerances, tolerance)
 
 
 def _excess(objective, params, tolerances):
