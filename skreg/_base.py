@@ -44,6 +44,12 @@ def _copy(curve):
     return None if curve is None else list(curve)
 
 
+def _is_same(last, objective):
+    """Whether the best loss or score of one objective says something of another's."""
+    (last_spec, last_data), (spec, data) = last, objective
+    return last_spec == spec and (None in (last_data, data) or last_data == data)
+
+
 def _is_stochastic(estimator):
     if estimator.solver == "lbfgs":
         raise AttributeError(
@@ -340,7 +346,10 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             list(self.loss_curve_), _copy(self.validation_loss_curve_), _copy(self.validation_scores_), self.best_loss_,
             self.best_validation_score_, self._no_improvement_count,
         )  # fmt: skip
-        is_same_objective = self._is_same_objective(spec, dataset, validation, incremental)
+        last, self._last_objective = (
+            getattr(self, "_last_objective", None), self._objective_of(spec, dataset, validation, incremental)
+        )  # fmt: skip
+        is_same_objective = last is None or _is_same(last, self._last_objective)
         if not is_same_objective:
             history.forget_best()
         monitor = Monitor(
@@ -365,16 +374,11 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
             keep_vectors(self, unpack_vectors(params, spec.layer_units, spec.normalization))
             self._keep_history(history)
 
-    def _is_same_objective(self, spec, dataset, validation, incremental):
-        """Whether the best loss or score of the last fit says something of this one's."""
+    def _objective_of(self, spec, dataset, validation, incremental):
+        """What progress is measured by: specification, and data, None for partial_fit's, others each time."""
         if self.early_stopping:
-            measured = validation.dataset.fingerprint
-        else:
-            measured = None if incremental else dataset.fingerprint  # partial_fit is given other rows each time
-        last, self._last_objective = getattr(self, "_last_objective", None), (spec.fingerprint, measured)
-        if last is None:
-            return True
-        return last[0] == spec.fingerprint and (None in (last[1], measured) or last[1] == measured)
+            return spec.fingerprint, validation.dataset.fingerprint
+        return spec.fingerprint, None if incremental else dataset.fingerprint
 
     def _keep_history(self, history):
         self.loss_curve_, self.best_loss_ = history.loss_curve, history.best_loss
@@ -402,7 +406,7 @@ class BaseMLP(PredictionMixin, InspectionMixin, BaseEstimator, metaclass=ABCMeta
         if state is None or not state.fits(options, params):
             state = OptimizerState.start(options, params)
         else:
-            state = state.resumed(options, params.dtype, is_same_objective or incremental)
+            state = state.resumed(options, params.dtype, anew=not (is_same_objective or incremental))
         try:
             self.n_iter_, self.interrupted_ = fit_stochastic(
                 spec, options, dataset, params, state, self._seeds["training"], monitor

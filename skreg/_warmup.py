@@ -119,7 +119,7 @@ def entries():
 
 
 def stages():
-    """The kernels that others call by address."""
+    """The kernels that others call by address; the first of them is small, see `tasks_of`."""
     from .kernels import (
         activations,
         activity,

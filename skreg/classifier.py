@@ -364,9 +364,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return codes, 1, self._loss("binary")
 
     def _check_n_labels(self, y):
-        if self._multilabel and np.shape(y)[1] != len(self.classes_):
-            found, n_classes = np.shape(y)[1], len(self.classes_)
-            raise ValueError(f"y has {found} labels, but classes has {n_classes}: give the numbers of all labels.")
+        n_classes, shape = len(self.classes_), np.shape(y)
+        if self._multilabel and shape[1] != n_classes:
+            raise ValueError(f"y has {shape[1]} labels, but classes has {n_classes}: give the numbers of all labels.")
 
     def _loss(self, kind):
         name = f"{kind}_{self.loss}"

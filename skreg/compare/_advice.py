@@ -141,7 +141,9 @@ class _Wording:
     def _on_few_folds(self):
         """Where even large differences are within the error."""
         n_folds = len(self.top.scores)
-        return f", which {n_folds} folds can hardly tell: compare on {ENOUGH_FOLDS} or more" * (n_folds < ENOUGH_FOLDS)
+        if n_folds >= ENOUGH_FOLDS:
+            return ""
+        return f", which {n_folds} folds can hardly tell: compare on {ENOUGH_FOLDS} or more"
 
     def _scored(self, result):
         return f"{result.name} ({self.label} {result.mean:.3f})"

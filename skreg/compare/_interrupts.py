@@ -1,8 +1,9 @@
 """Ctrl-C ends the whole comparison, and reaches the main process only."""
 
 import signal
-import threading
 from contextlib import contextmanager
+
+from ..kernels._signals import in_main_thread
 
 
 @contextmanager
@@ -33,8 +34,7 @@ def _raise(number, frame):
 @contextmanager
 def interrupts_end_all():
     """A network's fit in this process keeps what it has at Ctrl-C, and all others would follow; in here none does."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not in_main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, _raise)

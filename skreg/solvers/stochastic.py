@@ -99,11 +99,11 @@ class OptimizerState:
     def fits(self, options, params):
         return self.optimizer == options.optimizer and len(self.moments) == 2 * len(params)
 
-    def resumed(self, options, dtype, is_same_objective=True):
-        """A copy to go on from, which starts its schedule anew where it, or what it leads to, is another."""
+    def resumed(self, options, dtype, anew=False):
+        """A copy to go on from, which starts its schedule `anew`, or where the parameters ask for another."""
         copies = {name: _copy(getattr(self, name), dtype) for name in ("moments", "average", "iterate")}
         changed = replace(self, **copies)
-        if self.schedule != options.schedule or not is_same_objective:
+        if anew or self.schedule != options.schedule:
             changed = replace(
                 changed, learning_rate=options.learning_rate_init, schedule=options.schedule,
                 schedule_start=self.n_epochs,
@@ -255,9 +255,10 @@ def fit_stochastic(spec, options, dataset, params, state, seed, monitor):
     may_be_stale = spec.normalization == "batch" and options.averaging is not None
     n_epochs_before, params_before = state.n_epochs, params.copy() if may_be_stale else None
     averages = WeightAverage(options, state, params)
-    if options.averaging is not None:  # of a fit before, which may have had no constraints
-        for weights in (params, state.average)[: 1 + (state.n_averaged > 0)]:
-            make_feasible(spec, weights)
+    if options.averaging is not None:  # both may be of a fit without the constraints
+        make_feasible(spec, params)
+        if state.n_averaged > 0:
+            make_feasible(spec, state.average)
     run = _Run(spec, options, dataset, params, state, seed, schedule, monitor, averages)
     interrupted, divergence = False, None
     try:
